@@ -1,0 +1,59 @@
+"""The roles that Lynceus knows, as Django groups with permissions.
+
+Viewers look. Operators also acknowledge alerts, enrol people and search by photo. Administrators do everything,
+cameras and watchlists included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
+
+_LOOK = [
+    "recognition.view_person",
+    "recognition.view_watchlist",
+    "cameras.view_camera",
+    "cameras.view_sighting",
+    "alerts.view_alert",
+]
+_OPERATE = [
+    *_LOOK,
+    "recognition.add_person",
+    "recognition.change_person",
+    "recognition.delete_person",
+    "recognition.identify_person",
+    "alerts.change_alert",
+]
+_ADMINISTER = [
+    *_OPERATE,
+    *(f"recognition.{verb}_{model}" for verb in ("add", "change", "delete") for model in ("watchlist", "watchlistentry")),
+    "recognition.view_watchlistentry",
+    *(f"cameras.{verb}_camera" for verb in ("add", "change", "delete")),
+    *(f"alerts.{verb}_rule" for verb in ("view", "add", "change", "delete")),
+    "accounts.view_auditevent",
+    *(f"accounts.{verb}_apikey" for verb in ("view", "add", "delete")),
+]
+
+
+class Role(StrEnum):
+    VIEWER = "Viewers"
+    OPERATOR = "Operators"
+    ADMINISTRATOR = "Administrators"
+
+
+PERMISSIONS: dict[Role, Iterable[str]] = {
+    Role.VIEWER: _LOOK,
+    Role.OPERATOR: _OPERATE,
+    Role.ADMINISTRATOR: _ADMINISTER,
+}
+
+
+def ensure_roles(**kwargs: Any) -> None:
+    """Creates the groups and gives them exactly their permissions, as far as these exist yet (post_migrate)."""
+    from django.contrib.auth.models import Group, Permission
+
+    known = {f"{p.content_type.app_label}.{p.codename}": p for p in Permission.objects.select_related("content_type")}
+    for role, wanted in PERMISSIONS.items():
+        group, _ = Group.objects.get_or_create(name=role.value)
+        group.permissions.set([known[name] for name in wanted if name in known])

@@ -1,0 +1,189 @@
+"""Seals what must never be read in a dump: embeddings, photos, best shots, camera credentials.
+
+Envelope encryption with AES-256-GCM (NIST SP 800-38D). Every scope ("person:12", "sightings:2026-11-22", "cameras")
+has a random data key; the data key is stored wrapped by a key-encryption key (KEK), which lives outside the database
+and has a version. Deleting a scope's row makes everything sealed under it unreadable.
+
+Sealed bytes: 1 byte format, 12 bytes random nonce, ciphertext with 16 bytes tag. The associated data binds the bytes
+to their place ("template:7|compact-1"), so that a row copied over another one does not open.
+
+There is no fallback: a missing key, a wrong key or a changed byte raises VaultError.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+
+from accounts.models import DataKey
+from config.secretfiles import read_or_create
+
+Sealed = bytes | memoryview  # as rows give it
+_FORMAT = b"\x01"
+_NONCE = 12
+
+
+class VaultError(Exception):
+    """Something sealed could not be opened; the message names the scope, never the content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRing:
+    """The key-encryption keys by version; the highest version seals, every version opens."""
+
+    keys: dict[int, bytes]
+
+    @classmethod
+    def parse(cls, text: str) -> KeyRing:
+        """Reads "2:<base64>,1:<base64>"; each key is 32 bytes. Raises ImproperlyConfigured without showing a key."""
+        keys: dict[int, bytes] = {}
+        for part in filter(None, (p.strip() for p in text.split(","))):
+            version, _, encoded = part.partition(":")
+            try:
+                number, key = int(version), base64.b64decode(encoded, validate=True)
+            except (ValueError, binascii.Error):
+                number, key = 0, b""
+            if number < 1 or len(key) != 32:
+                raise ImproperlyConfigured(
+                    "The setting VAULT_KEYS is not usable. Allowed: <version>:<base64 of 32 bytes>, several separated"
+                    " by commas, such as the output of: python -c \"import os,base64;"
+                    "print('1:'+base64.b64encode(os.urandom(32)).decode())\""
+                )
+            keys[number] = key
+        if not keys:
+            raise ImproperlyConfigured("The vault has no key. Set VAULT_KEYS or restore the key file in DATA_DIR/secrets.")
+        return cls(keys=keys)
+
+    @property
+    def current(self) -> int:
+        return max(self.keys)
+
+
+@cache
+def key_ring() -> KeyRing:
+    """The ring from VAULT_KEYS, or from the key file, which is made at first use while no data key exists yet."""
+    if settings.VAULT_KEYS:
+        return KeyRing.parse(settings.VAULT_KEYS)
+    path = settings.VAULT_KEY_FILE
+    if not path.exists() and DataKey.objects.exists():
+        raise VaultError(
+            f"The vault's key file {path} is gone, but the database holds data sealed with it. "
+            "Restore the file from your backup, or set VAULT_KEYS."
+        )
+    return KeyRing.parse(read_or_create(path, lambda: "1:" + base64.b64encode(secrets.token_bytes(32)).decode()))
+
+
+_opened: dict[str, tuple[int, bytes]] = {}  # scope -> (row id, data key); the key itself is never stored in clear
+_opened_lock = threading.Lock()
+
+
+def seal(scope: str, plaintext: bytes, *, bind: str) -> bytes:
+    """Seals the plaintext under the scope's data key (made when missing), bound to its place."""
+    nonce = os.urandom(_NONCE)
+    return _FORMAT + nonce + AESGCM(_data_key(scope, create=True)).encrypt(nonce, plaintext, bind.encode())
+
+
+def unseal(scope: str, sealed: Sealed, *, bind: str) -> bytes:
+    """Opens what `seal` made for the same scope and place; raises VaultError for anything else."""
+    try:
+        return _open(scope, bytes(sealed), bind, _data_key(scope, create=False))
+    except VaultError:
+        _forget(scope)  # the scope may have been shredded and made anew by another process
+        return _open(scope, bytes(sealed), bind, _data_key(scope, create=False))
+
+
+def unseal_many(items: Sequence[tuple[str, Sealed, str]]) -> list[bytes | VaultError]:
+    """Opens many (scope, sealed, bind) with one query for all keys; an item that does not open gives its error."""
+    scopes = {scope for scope, _, _ in items}
+    rows = {row.scope: row for row in DataKey.objects.filter(scope__in=scopes)}
+    keys: dict[str, bytes] = {}
+    results: list[bytes | VaultError] = []
+    for scope, sealed, bind in items:
+        try:
+            if scope not in keys:
+                keys[scope] = _unwrap(rows[scope])
+            results.append(_open(scope, bytes(sealed), bind, keys[scope]))
+        except KeyError:
+            results.append(VaultError(f"The key of {scope} was deleted; what it sealed can not be opened any more."))
+        except VaultError as error:
+            results.append(error)
+    return results
+
+
+def _open(scope: str, sealed: bytes, bind: str, key: bytes) -> bytes:
+    if sealed[:1] != _FORMAT or len(sealed) < 1 + _NONCE + 16:
+        raise VaultError(f"What is stored under {scope} is not sealed data of a known format.")
+    try:
+        return AESGCM(key).decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], bind.encode())
+    except InvalidTag:
+        raise VaultError(f"What is stored under {scope} was changed, moved or sealed with another key.") from None
+
+
+def shred(scope: str) -> None:
+    """Deletes the scope's data key: whatever was sealed under it can never be opened again."""
+    DataKey.objects.filter(scope=scope).delete()
+    transaction.on_commit(lambda: _forget(scope))
+
+
+def rewrap() -> int:
+    """Wraps every data key with the newest key-encryption key; returns how many changed. Safe to interrupt and repeat."""
+    ring, changed = key_ring(), 0
+    for row in DataKey.objects.exclude(kek_version=ring.current).iterator():
+        wrapped = _wrap(row.scope, _unwrap(row), ring)
+        changed += DataKey.objects.filter(pk=row.pk, kek_version=row.kek_version).update(
+            wrapped=wrapped, kek_version=ring.current
+        )
+    return changed
+
+
+def _data_key(scope: str, *, create: bool) -> bytes:
+    with _opened_lock:
+        known = _opened.get(scope)
+    if known is not None and (not create or DataKey.objects.filter(pk=known[0]).exists()):
+        return known[1]
+    row = DataKey.objects.filter(scope=scope).first()
+    if row is None:
+        if not create:
+            raise VaultError(f"The key of {scope} was deleted; what it sealed can not be opened any more.")
+        ring = key_ring()
+        wrapped = _wrap(scope, secrets.token_bytes(32), ring)
+        row, _ = DataKey.objects.get_or_create(scope=scope, defaults={"wrapped": wrapped, "kek_version": ring.current})
+    key = _unwrap(row)
+    with _opened_lock:
+        _opened[scope] = (row.pk, key)
+        while len(_opened) > 4096:
+            _opened.pop(next(iter(_opened)))
+    return key
+
+
+def _forget(scope: str) -> None:
+    with _opened_lock:
+        _opened.pop(scope, None)
+
+
+def _wrap(scope: str, key: bytes, ring: KeyRing) -> bytes:
+    nonce = os.urandom(_NONCE)
+    return nonce + AESGCM(ring.keys[ring.current]).encrypt(nonce, key, f"datakey:{scope}".encode())
+
+
+def _unwrap(row: DataKey) -> bytes:
+    kek = key_ring().keys.get(row.kek_version)
+    if kek is None:
+        raise VaultError(f"The vault's key version {row.kek_version} is missing; it is needed for {row.scope}. Add it to VAULT_KEYS.")
+    wrapped = bytes(row.wrapped)
+    try:
+        return AESGCM(kek).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], f"datakey:{row.scope}".encode())
+    except InvalidTag:
+        raise VaultError(f"The key of {row.scope} does not open with the vault's key version {row.kek_version}.") from None

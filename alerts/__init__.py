@@ -1,0 +1,1 @@
+"""Who must be told, and what did they decide? Rules, alerts, and their delivery."""

@@ -1,0 +1,17 @@
+"""The routes of alerts, below /api/; and what answers where no room has a route, as this is the last one asked."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+
+from alerts import api
+
+router = SimpleRouter(trailing_slash=False)
+router.register("alerts", api.AlertsView, basename="api-alert")
+
+urlpatterns = [
+    path("v1/", include(router.urls)),
+    path("alerts/latest", api.LatestAlertsView.as_view(), name="api-alerts-latest"),
+    path("v1/<path:rest>", api.NothingView.as_view()),
+]

@@ -1,0 +1,85 @@
+"""Rules say who must be told of what; an alert is one such telling; deliveries carry it out (an outbox)."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from accounts.models import User
+from cameras.models import Camera, Sighting
+from recognition.models import NAME_LENGTH, Person, Watchlist
+
+
+class Severity(models.TextChoices):
+    LOW = "low", "Low"
+    MEDIUM = "medium", "Medium"
+    HIGH = "high", "High"
+    CRITICAL = "critical", "Critical"
+
+
+class Rule(models.Model):
+    """The alert policy of one watchlist."""
+
+    watchlist = models.OneToOneField(Watchlist, on_delete=models.CASCADE, related_name="rule")
+    enabled = models.BooleanField(default=True)
+    severity = models.CharField(max_length=10, choices=Severity.choices, default=Severity.HIGH)
+    cooldown_seconds = models.PositiveIntegerField(
+        default=60, help_text="After an alert, the same person on the same camera causes no further one for this long."
+    )
+
+    def __str__(self) -> str:
+        return f"Alert when somebody on “{self.watchlist}” is seen"
+
+
+class AlertState(models.TextChoices):
+    NEW = "new", "New"
+    ACKNOWLEDGED = "acknowledged", "Acknowledged"
+
+
+class Alert(models.Model):
+    """Somebody on a watchlist was seen. Keeps the names of then, so that it outlives what it tells about."""
+
+    rule = models.ForeignKey(Rule, null=True, on_delete=models.SET_NULL, related_name="alerts")
+    sighting = models.ForeignKey(Sighting, on_delete=models.CASCADE, related_name="alerts")
+    camera = models.ForeignKey(Camera, null=True, on_delete=models.SET_NULL, related_name="alerts")
+    person = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="alerts")
+    watchlist_name = models.CharField(max_length=NAME_LENGTH)
+    person_name = models.CharField(max_length=NAME_LENGTH)
+    camera_name = models.CharField(max_length=NAME_LENGTH)
+    severity = models.CharField(max_length=10, choices=Severity.choices)
+    similarity = models.FloatField()
+    threshold = models.FloatField()
+    captured_at = models.DateTimeField(help_text="When the frame that decided it was captured.")
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    state = models.CharField(max_length=15, choices=AlertState.choices, default=AlertState.NEW)
+    acknowledged_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    acknowledged_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["rule", "sighting", "person"], name="one_alert_a_sighting")]
+        indexes = [models.Index(fields=["rule", "person", "camera", "-captured_at"], name="cooldown")]
+
+    def __str__(self) -> str:
+        return f"{self.person_name} at {self.camera_name}"
+
+
+class Channel(models.TextChoices):
+    LIVE = "live", "Open pages"
+
+
+class Delivery(models.Model):
+    """One alert on its way through one channel; written in the alert's own transaction."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="deliveries")
+    channel = models.CharField(max_length=20, choices=Channel.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [models.UniqueConstraint(fields=["alert", "channel"], name="one_delivery_a_channel")]
+        indexes = [models.Index(fields=["id"], condition=models.Q(sent_at=None), name="pending_deliveries")]
+
+    def __str__(self) -> str:
+        return f"alert {self.alert_id} by {self.channel}"

@@ -1,0 +1,67 @@
+"""What the API shows of alerts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from rest_framework import serializers
+
+from alerts.models import Alert, AlertState
+from cameras.serializers import SpanFilter
+
+_ID_MAX = 2**63 - 1
+
+
+class AlertSerializer(serializers.ModelSerializer[Alert]):
+    """An alert, with the names that people, watchlists and cameras had when it was raised."""
+
+    latitude = serializers.FloatField(source="sighting.latitude", read_only=True, allow_null=True)
+    longitude = serializers.FloatField(source="sighting.longitude", read_only=True, allow_null=True)
+    acknowledged_by = serializers.CharField(
+        source="acknowledged_by.username", default=None, read_only=True, allow_null=True
+    )
+    shot = serializers.SerializerMethodField(help_text="Where the best shot is, as JPEG.")
+
+    class Meta:
+        model = Alert
+        fields = [
+            "id",
+            "state",
+            "severity",
+            "person",
+            "person_name",
+            "watchlist_name",
+            "camera",
+            "camera_name",
+            "latitude",
+            "longitude",
+            "similarity",
+            "threshold",
+            "captured_at",
+            "created_at",
+            "acknowledged_by",
+            "acknowledged_at",
+            "sighting",
+            "shot",
+        ]
+        read_only_fields = fields
+
+    def get_shot(self, alert: Alert) -> str | None:
+        return reverse("api-sighting-shot", args=[alert.sighting_id]) if alert.sighting.shot_day else None
+
+
+class AlertFilter(SpanFilter):
+    """`from` and `to`: when it was captured."""
+
+    state = serializers.ChoiceField(choices=AlertState.choices, required=False)
+    person = serializers.IntegerField(required=False, min_value=1, max_value=_ID_MAX)
+    camera = serializers.IntegerField(required=False, min_value=1, max_value=_ID_MAX)
+
+
+class LatestFilter(serializers.Serializer[Any]):
+    limit = serializers.IntegerField(required=False, default=20, min_value=1, max_value=500)
+
+
+class LatestAlertsSerializer(serializers.Serializer[Any]):
+    results = AlertSerializer(many=True)

@@ -1,0 +1,151 @@
+"""The only writer of rules, alerts and deliveries.
+
+`report_sighting` is where a frame becomes an alert: the sighting, its alerts and their deliveries are written in one
+transaction (an outbox), so that what is committed is delivered even when the process dies right after. Delivery to
+open pages is a doorbell: it says that there is something new, and every page asks for all that it has not shown yet.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from accounts.models import User
+from accounts.services import Actor, record
+from alerts.models import Alert, AlertState, Channel, Delivery, Rule, Severity
+from cameras.models import Sighting, Verdict
+from cameras.services import SightingRecord, save_sighting
+from recognition.models import Category, Watchlist, WatchlistEntry
+from recognition.selectors import valid_entries
+
+_log = logging.getLogger(__name__)
+GROUP = "alerts"
+_ALERTS_LOCK = 0x4C594E01  # any constant: alerts commit one after the other, so that a larger id is a later commit
+
+_SEVERITY = {
+    Category.MISSING: Severity.CRITICAL,
+    Category.WANTED: Severity.HIGH,
+    Category.BARRED: Severity.HIGH,
+    Category.STAFF: Severity.LOW,
+    Category.VIP: Severity.MEDIUM,
+    Category.OTHER: Severity.MEDIUM,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What became of a reported sighting: its row, and the ids of the alerts that it caused."""
+
+    sighting: Sighting
+    alerts: tuple[int, ...]
+
+
+def give_rule(*, watchlist: Watchlist) -> Rule:
+    """The watchlist's rule; made with the defaults of its category when there is none."""
+    severity = _SEVERITY.get(Category(watchlist.category), Severity.MEDIUM)
+    return Rule.objects.get_or_create(watchlist=watchlist, defaults={"severity": severity})[0]
+
+
+@transaction.atomic
+def change_rule(*, actor: Actor, rule: Rule, enabled: bool, severity: Severity, cooldown_seconds: int) -> Rule:
+    """Changes a watchlist's alert policy."""
+    rule.enabled, rule.severity, rule.cooldown_seconds = enabled, severity, cooldown_seconds
+    rule.save(update_fields=["enabled", "severity", "cooldown_seconds"])
+    record(actor=actor, verb="changed", target=f"rule of watchlist {rule.watchlist_id}")
+    return rule
+
+
+@transaction.atomic
+def report_sighting(*, sighting: SightingRecord, captured_at: datetime) -> Report:
+    """Writes the sighting, and the alerts it causes. Repeating it changes nothing. Raises cameras.LeaseLost."""
+    row = save_sighting(sighting)
+    if row.verdict != Verdict.KNOWN or row.person_id is None:
+        return Report(sighting=row, alerts=())
+    entries = {e.watchlist_id: e for e in valid_entries(row.person_id) if _is_enough(row, e)}
+    told = Alert.objects.filter(sighting=row, person=row.person_id).values("rule")
+    rules = list(Rule.objects.filter(watchlist__in=entries, enabled=True).exclude(pk__in=told))
+    if not rules:
+        return Report(sighting=row, alerts=())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ALERTS_LOCK])
+    raised = [_raise_alert(rule, entries[rule.watchlist_id], row, captured_at) for rule in rules]
+    made = [alert.pk for alert in raised if alert is not None]
+    if made:
+        transaction.on_commit(lambda: deliver(made))
+    return Report(sighting=row, alerts=tuple(made))
+
+
+def deliver(alert_ids: Sequence[int]) -> None:
+    """Rings for open pages and marks the deliveries as sent; what fails stays pending and is tried again by beat."""
+    pending = Delivery.objects.filter(alert__in=alert_ids, channel=Channel.LIVE, sent_at=None)
+    try:
+        ring()
+    except (RedisError, OSError) as error:
+        pending.update(attempts=F("attempts") + 1)
+        _log.warning("Open pages could not be told of alerts yet, it will be tried again: %s", error)
+        return
+    pending.update(sent_at=timezone.now(), attempts=F("attempts") + 1)
+
+
+def deliver_pending() -> int:
+    """Delivers what was committed and not sent, after a crash or an outage; returns how many."""
+    ids = list(Delivery.objects.filter(sent_at=None).order_by("id").values_list("alert_id", flat=True)[:1000])
+    if ids:
+        deliver(ids)
+    return len(ids)
+
+
+def ring() -> None:
+    """Tells every open page that alerts have changed."""
+    layer = get_channel_layer()
+    if layer is not None:
+        async_to_sync(layer.group_send)(GROUP, {"type": "alerts.changed"})
+
+
+@transaction.atomic
+def acknowledge(*, actor: User, alert: Alert) -> bool:
+    """Marks a new alert as seen by the user; False when somebody was faster."""
+    done = Alert.objects.filter(pk=alert.pk, state=AlertState.NEW).update(
+        state=AlertState.ACKNOWLEDGED, acknowledged_by=actor, acknowledged_at=timezone.now()
+    )
+    if done:
+        record(actor=actor, verb="acknowledged", target=f"alert {alert.pk}")
+    return bool(done)
+
+
+def _is_enough(sighting: Sighting, entry: WatchlistEntry) -> bool:
+    threshold = entry.watchlist.threshold
+    return threshold is None or (sighting.similarity is not None and sighting.similarity >= threshold)
+
+
+def _raise_alert(rule: Rule, entry: WatchlistEntry, sighting: Sighting, captured_at: datetime) -> Alert | None:
+    """The new alert, or None while the cooldown of the last one is not over."""
+    quiet_since = captured_at - timedelta(seconds=rule.cooldown_seconds)
+    if Alert.objects.filter(
+        rule=rule, person=sighting.person_id, camera=sighting.camera_id, captured_at__gt=quiet_since
+    ).exists():
+        return None
+    alert = Alert.objects.create(
+        rule=rule,
+        sighting=sighting,
+        camera_id=sighting.camera_id,
+        person_id=sighting.person_id,
+        watchlist_name=entry.watchlist.name,
+        person_name=entry.person.name,
+        camera_name=sighting.camera_name,
+        severity=rule.severity,
+        similarity=sighting.similarity or 0.0,
+        threshold=sighting.threshold or 0.0,
+        captured_at=captured_at,
+    )
+    Delivery.objects.create(alert=alert, channel=Channel.LIVE)
+    return alert

@@ -1,0 +1,1 @@
+"""What did the cameras see? Cameras, sightings, history."""

@@ -1,0 +1,187 @@
+"""The API of cameras and of what they saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounts.problems import Unavailable
+from cameras import live, selectors, services
+from cameras.models import Camera, Sighting
+from cameras.serializers import (
+    CameraSerializer,
+    CameraStatusesSerializer,
+    SightingFilter,
+    SightingSerializer,
+    SpanFilter,
+)
+from cameras.sources import SourceError
+from recognition.api_photos import PictureNegotiation, jpeg
+from recognition.models import Person
+from recognition.services import RecognitionError
+
+_CAMERA_VALUES = ("name", "latitude", "longitude", "loop", "enabled")
+
+
+class CamerasView(ListModelMixin, RetrieveModelMixin, GenericViewSet[Camera]):
+    """Cameras and their state. A source, which may hold a password, is written and never read."""
+
+    serializer_class = CameraSerializer
+    queryset = Camera.objects.all()
+    lookup_value_regex = r"\d+"
+    required_permissions: Sequence[str] | None = None
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        page: list[Camera] = self.paginate_queryset(self.get_queryset()) or []
+        return self.get_paginated_response(_shown(page, many=True).data)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return Response(_shown([self.get_object()]).data)
+
+    def create(self, request: Request) -> Response:
+        wanted = self.get_serializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        with _problems():
+            camera = services.add_camera(actor=request.user, **wanted.validated_data)
+        place = reverse("api-camera-detail", args=[camera.pk])
+        return Response(_shown([camera]).data, status=status.HTTP_201_CREATED, headers={"Location": place})
+
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Changes what is named; its loop starts anew with it. Without a source the camera keeps the one it has."""
+        camera = self.get_object()
+        wanted = self.get_serializer(camera, data=request.data, partial=True)
+        wanted.is_valid(raise_exception=True)
+        given = wanted.validated_data
+        values = {name: given.get(name, getattr(camera, name)) for name in _CAMERA_VALUES}
+        with _problems():
+            camera = services.change_camera(
+                actor=request.user, camera=camera, source=given.get("source", ""), **values
+            )
+        return Response(_shown([camera]).data)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Removes the camera; its sightings and alerts remain."""
+        services.remove_camera(actor=request.user, camera=self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
+    @action(detail=True, content_negotiation_class=PictureNegotiation)
+    def snapshot(self, request: Request, pk: str) -> HttpResponse:
+        """The live picture, as JPEG. The first request after a while may come before the worker made one."""
+        picture = live.picture(self.get_object().pk)
+        if picture is None:
+            raise Unavailable(
+                "The camera has no live picture at the moment. Ask again in a second; if that does not help, "
+                "see the camera's status."
+            )
+        return jpeg(picture.jpeg)
+
+
+class CameraStatusView(GenericAPIView[Camera]):
+    """The state of every camera, by name."""
+
+    queryset = Camera.objects.all()
+    serializer_class = CameraStatusesSerializer
+    pagination_class = None
+
+    @extend_schema(operation_id="camera_status")
+    def get(self, request: Request) -> Response:
+        cameras = list(self.get_queryset())
+        states = live.statuses(cameras)
+        rows = [
+            {"id": camera.pk, "name": camera.name, "enabled": camera.enabled, "status": states[camera.pk]}
+            for camera in cameras
+        ]
+        return Response(CameraStatusesSerializer({"results": rows}).data)
+
+
+class SightingsView(ListModelMixin, RetrieveModelMixin, GenericViewSet[Sighting]):
+    """What the cameras saw, newest first."""
+
+    serializer_class = SightingSerializer
+    queryset = Sighting.objects.all()
+    lookup_value_regex = "[0-9a-fA-F-]{36}"
+    page_ordering = ("-first_seen", "-id")
+
+    def get_queryset(self) -> QuerySet[Sighting]:
+        return selectors.sightings()
+
+    def filter_queryset(self, queryset: QuerySet[Sighting]) -> QuerySet[Sighting]:
+        return _filtered(self.request, SightingFilter) if self.action == "list" else queryset
+
+    @extend_schema(parameters=[SightingFilter])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().list(request, *args, **kwargs)
+
+    @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
+    @action(detail=True, content_negotiation_class=PictureNegotiation)
+    def shot(self, request: Request, pk: str) -> HttpResponse:
+        """The best shot, as JPEG."""
+        picture = services.shot_of(self.get_object())
+        if picture is None:
+            raise Http404
+        return jpeg(picture, max_age=300)
+
+
+class PersonSightingsView(ListModelMixin, GenericViewSet[Sighting]):
+    """Where and when a person was seen, over all cameras, newest first."""
+
+    serializer_class = SightingSerializer
+    queryset = Sighting.objects.all()
+    page_ordering = ("-first_seen", "-id")
+    required_permissions = ("recognition.view_person", "cameras.view_sighting")
+
+    def filter_queryset(self, queryset: QuerySet[Sighting]) -> QuerySet[Sighting]:
+        return _filtered(self.request, SpanFilter, person=self.kwargs["person"])
+
+    @extend_schema(
+        operation_id="people_sightings_list",
+        parameters=[SpanFilter, OpenApiParameter("person", int, OpenApiParameter.PATH)],
+    )
+    def list(self, request: Request, person: int) -> Response:
+        get_object_or_404(Person, pk=person)
+        return super().list(request)
+
+
+def _filtered(request: Request, fields: type[SpanFilter], **more: int) -> QuerySet[Sighting]:
+    """The sightings that the query asks for; raises ValidationError."""
+    wanted = fields(data=request.query_params)
+    wanted.is_valid(raise_exception=True)
+    values = wanted.validated_data | more
+    begin, end = values.pop("from", None), values.pop("to", None)
+    found = selectors.sightings(**values)
+    if begin is not None:
+        found = found.filter(first_seen__gte=begin)
+    return found if end is None else found.filter(first_seen__lt=end)
+
+
+def _shown(cameras: Sequence[Camera], *, many: bool = False) -> CameraSerializer:
+    """Cameras with their states, which come in one round trip."""
+    context = {"statuses": live.statuses(cameras)}
+    return CameraSerializer(cameras if many else cameras[0], many=many, context=context)
+
+
+@contextmanager
+def _problems() -> Iterator[None]:
+    """Turns what the services raise into answers of the API."""
+    try:
+        yield
+    except RecognitionError as error:
+        raise ValidationError({"name": [str(error)]}) from None
+    except SourceError as error:
+        raise ValidationError({"source": [str(error)]}) from None

@@ -1,0 +1,1 @@
+"""How the parts are wired: settings, URLs, ASGI, Celery, the embedded services. Knows no faces."""

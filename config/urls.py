@@ -1,0 +1,21 @@
+"""Every door of the house. The rooms say themselves what lies behind."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("accounts.urls")),
+    path("people/", include("recognition.urls")),
+    path("cameras/", include("cameras.urls")),
+    path("", include("alerts.urls")),
+    path("api/", include("recognition.api_urls")),
+    path("api/", include("cameras.api_urls")),
+    path("api/", include("alerts.api_urls")),
+    path("api/schema/", login_not_required(SpectacularAPIView.as_view()), name="api-schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+]

@@ -1,0 +1,123 @@
+#!/usr/bin/env python
+"""The command line of Lynceus.
+
+A command that needs the database or Redis finds them running: where no DATABASE_URL or REDIS_URL is set and
+no `up` runs beside it, the embedded servers are started for the command and stopped after it. A database that
+is older than the code is brought up to date first. What is said about that goes to stderr; stdout belongs to
+the command.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+
+# These ask nothing of the database, or look after the servers themselves (`up`).
+WITHOUT_SERVICES = frozenset(
+    {
+        "up",
+        "help",
+        "check",
+        "collectstatic",
+        "compilemessages",
+        "diffsettings",
+        "findstatic",
+        "makemessages",
+        "spectacular",
+        "startapp",
+        "startproject",
+        "version",
+    }
+)
+# These look after the schema themselves, or must see it as it is.
+WITHOUT_MIGRATION = frozenset(
+    {
+        "dbshell",
+        "flush",
+        "inspectdb",
+        "makemigrations",
+        "migrate",
+        "optimizemigration",
+        "showmigrations",
+        "sqlflush",
+        "sqlmigrate",
+        "sqlsequencereset",
+        "squashmigrations",
+        "test",
+    }
+)
+# Set by `up` for the processes it starts: it looks after the servers.
+SERVICES_VARIABLE = "LYNCEUS_SERVICES"
+
+
+def main() -> None:
+    """Run one management command."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+
+    from config.embedded import EmbeddedError
+
+    try:
+        load_settings()
+        with services_for(sys.argv):
+            execute_from_command_line(sys.argv)
+    except (EmbeddedError, ImproperlyConfigured) as error:
+        sys.exit(str(error))
+
+
+def load_settings() -> None:
+    """Read the settings first, so that a wrong one stops any command with one sentence."""
+    from django.conf import settings
+
+    try:
+        _ = settings.DATA_DIR
+    except OSError as error:
+        sys.exit(
+            f"Lynceus cannot keep its data in {error.filename}: {error.strerror}. "
+            "Give this account write permission there, or choose another folder with DATA_DIR=..."
+        )
+
+
+@contextlib.contextmanager
+def services_for(argv: list[str]) -> Iterator[None]:
+    """The embedded servers for as long as the command runs, where it needs them and nobody else has them."""
+    command = argv[1] if len(argv) > 1 else "help"
+    asks_for_help = command.startswith("-") or "--help" in argv[2:] or "-h" in argv[2:]
+    if asks_for_help or command in WITHOUT_SERVICES or os.environ.get(SERVICES_VARIABLE) == "external":
+        yield
+        return
+    from django.conf import settings
+
+    from config.embedded import Services
+
+    services = Services(
+        settings.DATA_DIR,
+        postgres=settings.EMBEDDED_POSTGRES,
+        redis=settings.EMBEDDED_REDIS,
+        log=lambda text: None,
+    )
+    # Without this a SIGTERM would leave the servers running; a command with its own handler replaces it.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    with services:
+        if settings.EMBEDDED_POSTGRES and command not in WITHOUT_MIGRATION:
+            bring_schema_up_to_date()
+        yield
+
+
+def bring_schema_up_to_date() -> None:
+    """Migrate if the code is ahead of the database; says so on stderr."""
+    import django
+
+    django.setup()
+    from config.schema import migrate_if_behind
+
+    if migrate_if_behind():
+        sys.stderr.write("The database was brought up to date.\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Who is this face? People, watchlists, encrypted templates, the gallery, and the engine that computes."""

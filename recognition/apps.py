@@ -1,0 +1,10 @@
+"""The recognition room: who is this face?"""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class RecognitionConfig(AppConfig):
+    name = "recognition"
+    verbose_name = "Recognition"

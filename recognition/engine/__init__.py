@@ -1,0 +1,41 @@
+"""Who is in this picture? Detection, alignment, embedding, quality and matching of faces.
+
+Pure computing: arrays in, dataclasses out; no Django, no database, no network. Start with `load_pack`, which
+gives a `Pack` that detects and embeds; `Gallery.search` and `decide` then say who it is. Everything that
+other rooms use is here.
+"""
+
+from recognition.engine.errors import EngineError, ModelError, PhotoError, ShapeError, UnknownPack
+from recognition.engine.images import decode_photo, encode_jpeg
+from recognition.engine.match import Candidate, Gallery, Templates, decide, fuse, similarity
+from recognition.engine.pack import Face, Pack
+from recognition.engine.packs import load_pack
+from recognition.engine.quality import Problem, Quality, assess
+from recognition.engine.types import Detector, Embedding, FaceDetections, Image, Recogniser
+
+__all__ = [
+    "Candidate",
+    "Detector",
+    "Embedding",
+    "EngineError",
+    "Face",
+    "FaceDetections",
+    "Gallery",
+    "Image",
+    "ModelError",
+    "Pack",
+    "PhotoError",
+    "Problem",
+    "Quality",
+    "Recogniser",
+    "ShapeError",
+    "Templates",
+    "UnknownPack",
+    "assess",
+    "decide",
+    "decode_photo",
+    "encode_jpeg",
+    "fuse",
+    "load_pack",
+    "similarity",
+]

@@ -1,0 +1,120 @@
+"""Forms about people, their photos and watchlists. They check what was typed; services decide and write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+
+from recognition.models import NAME_LENGTH, Person, Watchlist
+from recognition.services import Upload
+
+_ACCEPT = "image/jpeg,image/png,image/webp"
+MAX_PHOTOS = 40
+
+
+class PhotosInput(forms.FileInput):
+    allow_multiple_selected = True
+
+
+class PhotosField(forms.FileField):
+    """One or several photos; cleans to a list of uploads. What they show is not looked at here."""
+
+    widget = PhotosInput
+
+    def __init__(self, *, several: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.several = several
+        self.widget.attrs.update({"accept": _ACCEPT, "data-max-mb": settings.MAX_PHOTO_MB})
+        if several:
+            self.widget.attrs.update({"multiple": True, "data-max-files": MAX_PHOTOS})
+
+    def clean(self, data: Any, initial: Any = None) -> list[Upload]:  # type: ignore[override]
+        files: list[UploadedFile] = [f for f in (data if isinstance(data, list) else [data]) if f]
+        if not files:
+            raise forms.ValidationError("No photo came in. Choose a JPEG, PNG or WebP photo and send it again.")
+        if len(files) > (MAX_PHOTOS if self.several else 1):
+            raise forms.ValidationError(f"{len(files)} photos are too many. Send at most {MAX_PHOTOS} at once.")
+        return [Upload(name=file.name or "photo", data=file.read()) for file in files]
+
+
+class PhotosForm(forms.Form):
+    """More photos of somebody who is enrolled already."""
+
+    photos = PhotosField(
+        label="Photos",
+        help_text="JPEG, PNG or WebP. One person a photo, looking into the camera, in good light."
+        " Two or three different photos are better than one.",
+    )
+
+    def __init__(self, *args: Any, content_length: int = 0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.content_length = content_length
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        if field == "photos" and self.content_length > settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
+            limit = settings.FILE_UPLOAD_MAX_MEMORY_SIZE // 2**20
+            error = f"The photos together are bigger than {limit} MB. Send fewer of them at once."
+        super().add_error(field, error)
+
+
+class EnrolForm(PhotosForm):
+    """A new person: name, watchlist, photos."""
+
+    name = forms.CharField(max_length=NAME_LENGTH, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    watchlist = forms.ModelChoiceField(
+        Watchlist.objects.none(),
+        required=False,
+        empty_label="No watchlist: recognised, but no alert",
+        help_text="Somebody on a watchlist causes an alert when a camera sees them.",
+    )
+    field_order = ["name", "watchlist", "photos"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choice = self.fields["watchlist"]
+        assert isinstance(choice, forms.ModelChoiceField)
+        choice.queryset = Watchlist.objects.filter(is_active=True)
+
+
+class IdentifyForm(PhotosForm):
+    """One photo to search with."""
+
+    photos = PhotosField(
+        several=False, label="Photo", help_text="JPEG, PNG or WebP. It may show several people. It is not kept."
+    )
+
+
+class PersonForm(forms.Form):
+    """What a person is called, what is noted, and which watchlists they are on."""
+
+    name = forms.CharField(max_length=NAME_LENGTH, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    notes = forms.CharField(required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 4}))
+    watchlists = forms.ModelMultipleChoiceField(
+        Watchlist.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, person: Person, **kwargs: Any) -> None:
+        on_lists: Iterable[int] = person.entries.values_list("watchlist_id", flat=True)
+        initial = {"name": person.name, "notes": person.notes, "watchlists": list(on_lists)}
+        super().__init__(*args, initial=initial, **kwargs)
+        choice = self.fields["watchlists"]
+        assert isinstance(choice, forms.ModelMultipleChoiceField)
+        choice.queryset = Watchlist.objects.all()
+
+
+class WatchlistForm(forms.ModelForm[Watchlist]):
+    """A watchlist. Only checks: it is saved by the services."""
+
+    class Meta:
+        model = Watchlist
+        fields = ["name", "category", "purpose", "legal_basis", "threshold", "is_active"]
+        labels = {"is_active": "Active", "threshold": "Similarity threshold"}
+        widgets = {
+            "purpose": forms.Textarea(attrs={"rows": 3}),
+            "legal_basis": forms.Textarea(attrs={"rows": 3}),
+            "threshold": forms.NumberInput(attrs={"step": "0.001", "min": "-1", "max": "1"}),
+        }

@@ -1,0 +1,55 @@
+"""Reads of people and watchlists that pages, the API and commands share."""
+
+from __future__ import annotations
+
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
+
+from accounts import vault
+from recognition.models import Person, Photo, Watchlist, WatchlistEntry
+
+
+def people(*, search: str = "", watchlist: int | None = None) -> QuerySet[Person]:
+    """People by name, with `template_count` and their watchlists."""
+    found = Person.objects.annotate(template_count=Count("templates", distinct=True)).prefetch_related("entries__watchlist")
+    if search:
+        found = found.filter(name__icontains=search)
+    if watchlist is not None:
+        found = found.filter(entries__watchlist=watchlist)
+    return found
+
+
+def only_person_named(name: str) -> Person | None:
+    """The person of this name when there is exactly one: then more photos of them need no id."""
+    found = list(Person.objects.filter(name=name)[:2])
+    return found[0] if len(found) == 1 else None
+
+
+def watchlists() -> QuerySet[Watchlist]:
+    """Watchlists by name, with `people_count`."""
+    return Watchlist.objects.annotate(people_count=Count("entries"))
+
+
+def valid_entries(person_id: int) -> QuerySet[WatchlistEntry]:
+    """The person's entries that have an effect now, on active watchlists."""
+    return WatchlistEntry.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=timezone.now()), person=person_id, watchlist__is_active=True
+    ).select_related("watchlist", "person")
+
+
+def portrait(person_id: int) -> bytes | None:
+    """The JPEG of the person's first enrolled face, or None when there is none."""
+    photo = Photo.objects.filter(person=person_id).select_related("person").first()
+    if photo is None:
+        return None
+    return vault.unseal(photo.person.scope, photo.sealed_portrait, bind=portrait_bind(photo.person_id))
+
+
+def photo_bind(person_id: int) -> str:
+    """What a sealed enrolment photo is bound to."""
+    return f"photo|{person_id}"
+
+
+def portrait_bind(person_id: int) -> str:
+    """What a sealed portrait is bound to."""
+    return f"portrait|{person_id}"

@@ -1,0 +1,149 @@
+"""What the API takes and shows of people and watchlists. No embedding is among it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from recognition.models import NAME_LENGTH, Person, Watchlist, WatchlistEntry
+
+_ID_MAX = 2**63 - 1
+
+
+class WatchlistRef(serializers.ModelSerializer[Watchlist]):
+    class Meta:
+        model = Watchlist
+        fields = ["id", "name"]
+
+
+class PersonSerializer(serializers.ModelSerializer[Person]):
+    templates = serializers.IntegerField(
+        source="template_count", read_only=True, help_text="Of every model pack."
+    )
+    watchlists = serializers.SerializerMethodField()
+    portrait = serializers.SerializerMethodField(help_text="Where the enrolled face is, as JPEG.")
+
+    class Meta:
+        model = Person
+        fields = ["id", "name", "notes", "created_at", "templates", "watchlists", "portrait"]
+        read_only_fields = fields
+
+    @extend_schema_field(WatchlistRef(many=True))
+    def get_watchlists(self, person: Person) -> list[dict[str, Any]]:
+        return [
+            {"id": entry.watchlist_id, "name": entry.watchlist.name}
+            for entry in person.entries.all()
+            if entry.is_valid
+        ]
+
+    def get_portrait(self, person: Person) -> str:
+        return reverse("api-person-portrait", args=[person.pk])
+
+
+class PersonFilter(serializers.Serializer[Any]):
+    search = serializers.CharField(
+        required=False, allow_blank=True, max_length=NAME_LENGTH, help_text="A part of the name."
+    )
+    watchlist = serializers.IntegerField(
+        required=False, min_value=1, max_value=_ID_MAX, help_text="Only people on this watchlist."
+    )
+
+
+class PhotosInput(serializers.Serializer[Any]):
+    photos = serializers.ListField(
+        child=serializers.FileField(allow_empty_file=True), allow_empty=False, help_text="JPEG, PNG or WebP."
+    )
+    face = serializers.IntegerField(
+        required=False, min_value=1, max_value=1000, help_text="Which of several faces: 1 is the largest."
+    )
+
+
+class EnrolInput(PhotosInput):
+    name = serializers.CharField(max_length=NAME_LENGTH)
+    watchlist = serializers.PrimaryKeyRelatedField(queryset=Watchlist.objects.all(), required=False)
+
+
+class PersonChange(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=NAME_LENGTH, required=False)
+    notes = serializers.CharField(max_length=4000, allow_blank=True, required=False)
+    watchlists = serializers.PrimaryKeyRelatedField(
+        queryset=Watchlist.objects.all(), many=True, required=False, help_text="All the person shall be on."
+    )
+
+
+class RejectedSerializer(serializers.Serializer[Any]):
+    photo = serializers.CharField()
+    why = serializers.CharField(help_text="What is wrong with the photo and what to do.")
+
+
+class EnrolmentSerializer(serializers.Serializer[Any]):
+    person = serializers.IntegerField()
+    name = serializers.CharField()
+    templates = serializers.IntegerField(help_text="Made from these photos.")
+    rejected = RejectedSerializer(many=True)
+
+
+class WatchlistSerializer(serializers.ModelSerializer[Watchlist]):
+    people = serializers.IntegerField(source="people_count", read_only=True)
+
+    class Meta:
+        model = Watchlist
+        fields = [
+            "id",
+            "name",
+            "category",
+            "purpose",
+            "legal_basis",
+            "threshold",
+            "is_active",
+            "people",
+            "created_at",
+        ]
+
+
+class EntrySerializer(serializers.ModelSerializer[WatchlistEntry]):
+    person_name = serializers.CharField(source="person.name", read_only=True)
+
+    class Meta:
+        model = WatchlistEntry
+        fields = ["id", "person", "person_name", "reason", "added_at", "expires_at"]
+
+
+class IdentifyInput(serializers.Serializer[Any]):
+    photo = serializers.FileField(allow_empty_file=True, help_text="JPEG, PNG or WebP; it is not kept.")
+    top = serializers.IntegerField(
+        required=False, default=5, min_value=1, max_value=50, help_text="How many candidates a face gets."
+    )
+
+
+class CandidateSerializer(serializers.Serializer[Any]):
+    person = serializers.IntegerField()
+    name = serializers.CharField()
+    similarity = serializers.FloatField(help_text="Higher is more alike; not a probability.")
+
+
+class FaceSerializer(serializers.Serializer[Any]):
+    box = serializers.ListField(
+        child=serializers.FloatField(), min_length=4, max_length=4, help_text="x1, y1, x2, y2 in pixels."
+    )
+    quality = serializers.FloatField(help_text="In [0, 1].")
+    match = CandidateSerializer(allow_null=True, help_text="Who it is by decision, or null.")
+    candidates = CandidateSerializer(many=True, help_text="Ranked, also where nobody matches.")
+
+
+class FacesSerializer(serializers.Serializer[Any]):
+    faces = FaceSerializer(many=True)
+
+
+class LegacyUploadInput(serializers.Serializer[Any]):
+    """The fields that POST /api/face/upload is known by; one of the names and one of the files are needed."""
+
+    target_name = serializers.CharField(max_length=NAME_LENGTH, required=False)
+    name = serializers.CharField(max_length=NAME_LENGTH, required=False, help_text="The same as target_name.")
+    file = serializers.ListField(child=serializers.FileField(allow_empty_file=True), required=False)
+    files = serializers.ListField(child=serializers.FileField(allow_empty_file=True), required=False)
+    photo = serializers.ListField(child=serializers.FileField(allow_empty_file=True), required=False)
+    photos = serializers.ListField(child=serializers.FileField(allow_empty_file=True), required=False)

@@ -1,0 +1,212 @@
+"""Pages about people: the list, enrolment, editing, deletion, and the search with a photo."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.htmx import PageRequest, go_to, render_page
+from accounts.pictures import placeholder, private_jpeg, thumbnail
+from accounts.vault import VaultError
+from recognition import selectors, services
+from recognition.forms import EnrolForm, IdentifyForm, PersonForm, PhotosForm
+from recognition.gallery import gallery
+from recognition.models import Person, Watchlist
+from recognition.services import EngineError, Enrolment, IdentifiedFace, RecognitionError, Rejected, Upload
+
+_log = logging.getLogger(__name__)
+_PEOPLE_A_PAGE = 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A candidate as the page shows it."""
+
+    person: int
+    name: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundFace:
+    """A face of a searched photo as the page shows it. `picture` is a data: address; nothing of it is stored."""
+
+    number: int
+    picture: str
+    match: Hit | None
+    candidates: list[Hit]
+    threshold: float
+    problems: list[str]
+
+
+@require_safe
+@permission_required("recognition.view_person", raise_exception=True)
+def people(request: PageRequest) -> HttpResponse:
+    """Everybody who is enrolled."""
+    search = request.GET.get("q", "").replace("\x00", "").strip()[:200]
+    wanted = request.GET.get("watchlist", "")
+    watchlist = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 18 else None
+    found = selectors.people(search=search, watchlist=watchlist)
+    context = {
+        "page": Paginator(found, _PEOPLE_A_PAGE).get_page(request.GET.get("page")),
+        "q": search,
+        "watchlist": watchlist,
+        "watchlists": Watchlist.objects.all(),
+        "anybody": bool(search or watchlist) or Person.objects.exists(),
+    }
+    return render_page(request, "recognition/people.html", context, partial="results")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("recognition.add_person", raise_exception=True)
+def enrol(request: PageRequest) -> HttpResponse:
+    """Enrols a new person from uploaded photos."""
+    form = EnrolForm(
+        request.POST or None,
+        request.FILES or None,
+        content_length=_content_length(request),
+        initial={"watchlist": request.GET.get("watchlist")},
+    )
+    rejected: tuple[Rejected, ...] = ()
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        try:
+            result = services.enrol(
+                actor=request.user, name=values["name"], photos=values["photos"], watchlist=values["watchlist"]
+            )
+        except RecognitionError as error:
+            form.add_error("name", str(error))
+        except EngineError as error:
+            form.add_error(None, str(error))
+        else:
+            rejected = result.rejected
+            if result.person is not None:
+                _tell(request, result)
+                return go_to(request, reverse("person", args=[result.person.pk]))
+    context = {"form": form, "rejected": rejected}
+    return render_page(request, "recognition/enrol.html", context, partial="form")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("recognition.change_person", raise_exception=True)
+def add_photos(request: PageRequest, pk: int) -> HttpResponse:
+    """Adds photos to somebody who is enrolled."""
+    person = get_object_or_404(Person, pk=pk)
+    form = PhotosForm(request.POST or None, request.FILES or None, content_length=_content_length(request))
+    rejected: tuple[Rejected, ...] = ()
+    if request.method == "POST" and form.is_valid():
+        try:
+            result = services.enrol(
+                actor=request.user, name=person.name, photos=form.cleaned_data["photos"], person=person
+            )
+        except (RecognitionError, EngineError) as error:
+            form.add_error(None, str(error))
+        else:
+            rejected = result.rejected
+            if result.templates:
+                _tell(request, result)
+                return go_to(request, reverse("person", args=[person.pk]))
+    context = {"form": form, "rejected": rejected, "person": person}
+    return render_page(request, "recognition/add_photos.html", context, partial="form")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("recognition.change_person", raise_exception=True)
+def edit_person(request: PageRequest, pk: int) -> HttpResponse:
+    """Changes a person's name, notes and watchlists."""
+    person = get_object_or_404(Person, pk=pk)
+    form = PersonForm(request.POST or None, person=person)
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        try:
+            services.rename_person(actor=request.user, person=person, name=values["name"], notes=values["notes"])
+        except RecognitionError as error:
+            form.add_error("name", str(error))
+        else:
+            services.set_watchlists(actor=request.user, person=person, watchlists=values["watchlists"])
+            messages.success(request, "Saved.")
+            return go_to(request, reverse("person", args=[person.pk]))
+    return render_page(request, "recognition/edit_person.html", {"form": form, "person": person})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("recognition.delete_person", raise_exception=True)
+def delete_person(request: PageRequest, pk: int) -> HttpResponse:
+    """Asks, and then deletes a person with all photos and templates."""
+    person = get_object_or_404(Person, pk=pk)
+    if request.method == "POST":
+        name = person.name
+        services.delete_person(actor=request.user, person=person)
+        messages.success(request, f"{name} was deleted, with all photos and templates.")
+        return go_to(request, reverse("people"))
+    context = {"person": person, "photos": person.photos.count()}
+    return render_page(request, "recognition/delete_person.html", context)
+
+
+@require_safe
+@permission_required("recognition.view_person", raise_exception=True)
+def portrait(request: PageRequest, pk: int) -> HttpResponse:
+    """A person's portrait, or a neutral drawing where there is none or it can not be opened."""
+    try:
+        jpeg = selectors.portrait(pk)
+    except VaultError as error:
+        _log.error("The portrait of person %s can not be shown: %s", pk, error)
+        jpeg = None
+    return private_jpeg(request, jpeg) if jpeg is not None else placeholder("face")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("recognition.identify_person", raise_exception=True)
+def identify(request: PageRequest) -> HttpResponse:
+    """Searches the gallery with a photo, and shows for every face who it is, or that nobody is like it."""
+    form = IdentifyForm(request.POST or None, request.FILES or None, content_length=_content_length(request))
+    faces: list[FoundFace] | None = None
+    if request.method == "POST" and form.is_valid():
+        upload: Upload = form.cleaned_data["photos"][0]
+        try:
+            faces = _shown(upload, services.identify(actor=request.user, upload=upload))
+        except (EngineError, RecognitionError) as error:
+            form.add_error("photos", str(error))
+    return render_page(request, "recognition/identify.html", {"form": form, "faces": faces}, partial="results")
+
+
+def _content_length(request: PageRequest) -> int:
+    length = request.META.get("CONTENT_LENGTH") or ""
+    return int(length) if length.isdigit() else 0
+
+
+def _tell(request: PageRequest, result: Enrolment) -> None:
+    photos = "1 photo was" if result.templates == 1 else f"{result.templates} photos were"
+    messages.success(request, f"{photos} enrolled. Every camera knows this face within two seconds.")
+    for one in result.rejected:
+        messages.warning(request, f"{one.photo} was not used. {one.why}")
+
+
+def _shown(upload: Upload, found: list[IdentifiedFace]) -> list[FoundFace]:
+    snapshot, image = gallery(), services.read_photo(upload)
+
+    def hit(person: int, similarity: float) -> Hit:
+        return Hit(person=person, name=snapshot.names.get(person, "Deleted meanwhile"), similarity=similarity)
+
+    faces = []
+    for number, one in enumerate(found, start=1):
+        best = one.match or (one.candidates[0] if one.candidates else None)
+        faces.append(
+            FoundFace(
+                number=number,
+                picture=thumbnail(services.portrait_jpeg(image, one.face.box, side=240)),
+                match=hit(one.match.person, one.match.similarity) if one.match else None,
+                candidates=[hit(c.person, c.similarity) for c in one.candidates],
+                threshold=snapshot.threshold(best.person) if best else snapshot.pack_threshold,
+                problems=one.face.quality.sentences(),
+            )
+        )
+    return faces

@@ -1,0 +1,1 @@
+"""The running loop: sources, tracking, the camera loop, its supervision, and the management commands."""

@@ -1,0 +1,81 @@
+"""Decides who a track is, from several looks at the face and never from one frame alone.
+
+The best looks by quality are kept; their quality-weighted mean is searched. A track is *known* when the best candidate
+reaches the person's threshold and leads the second by the pack's margin, on at least MIN_LOOKS looks, or on one that
+is above the threshold by SURE. It is *unknown* after ENOUGH_LOOKS looks without that, or when it ends. A name that was
+given stays until the evidence falls below the threshold by KEEP, so that nothing flickers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cameras.models import Verdict
+from recognition.engine import Embedding, fuse
+from recognition.gallery import Snapshot
+
+KEEP_LOOKS = 10
+MIN_LOOKS = 2
+ENOUGH_LOOKS = 4
+SURE = 0.04
+KEEP = 0.015
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Who a track is, as far as is known. `similarity` is the best candidate's, also when it is not enough."""
+
+    verdict: Verdict = Verdict.UNDECIDED
+    person: int | None = None
+    similarity: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(slots=True)
+class Evidence:
+    """The best looks at one face: embeddings with their qualities, best first."""
+
+    looks: list[tuple[float, Embedding]] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, embedding: Embedding, quality: float) -> None:
+        """Takes a look in; only the KEEP_LOOKS best are kept."""
+        self.count += 1
+        self.looks.append((quality, embedding))
+        self.looks.sort(key=lambda look: -look[0])
+        del self.looks[KEEP_LOOKS:]
+
+    def mean(self) -> Embedding | None:
+        """The quality-weighted mean embedding, or None without any look."""
+        if not self.looks:
+            return None
+        return fuse(np.stack([look for _, look in self.looks]), np.array([quality for quality, _ in self.looks], np.float32))
+
+
+def decide_track(evidence: Evidence, snapshot: Snapshot, before: Decision, *, taken: frozenset[int], ended: bool) -> Decision:
+    """The decision on the evidence so far. `taken`: people whom a better track of the same moment is already."""
+    probe = evidence.mean()
+    if probe is None:
+        return Decision(verdict=Verdict.UNKNOWN) if ended else before
+    candidates = snapshot.search(probe, top=2)
+    best = candidates[0] if candidates else None
+    seen = Decision(
+        similarity=best.similarity if best else None, threshold=snapshot.threshold(best.person) if best else None
+    )
+    match = snapshot.decide(candidates)
+    if match is not None and match.person not in taken:
+        sure = match.similarity >= snapshot.threshold(match.person) + SURE
+        if evidence.count >= MIN_LOOKS or sure or before.person == match.person:
+            return _with(seen, Verdict.KNOWN, match.person)
+    if best is not None and before.person == best.person and best.person not in taken:
+        if best.similarity >= snapshot.threshold(best.person) - KEEP:
+            return _with(seen, Verdict.KNOWN, best.person)
+    if ended or evidence.count >= ENOUGH_LOOKS:
+        return _with(seen, Verdict.UNKNOWN, None)
+    return seen
+
+
+def _with(seen: Decision, verdict: Verdict, person: int | None) -> Decision:
+    return Decision(verdict=verdict, person=person, similarity=seen.similarity, threshold=seen.threshold)

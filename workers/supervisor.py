@@ -1,0 +1,97 @@
+"""Sees that every enabled camera is run by exactly one loop.
+
+Beat asks every DISPATCH_SECONDS for the cameras whose lease nobody holds and sends a message for each; whichever worker
+gets it tries to take the lease. A message for a camera that is taken already ends at once, so that messages may be
+doubled or lost without harm. A killed worker's leases run out and its cameras are dispatched again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import uuid
+
+from django.conf import settings
+from django.db import connection
+
+from accounts.vault import VaultError
+from cameras import live
+from cameras.live import State, Status
+from cameras.models import Camera
+from cameras.selectors import unattended
+from cameras.services import end_camera, release_lease, source_of, take_lease
+from cameras.sources import SourceError
+from config.log import redact
+from recognition.engine import EngineError
+from recognition.packs import current_pack
+from workers.camera_loop import CameraLoop
+from workers.sightings import Tell
+from workers.sources import Capture, FileReader, LiveReader, SourceFailed
+
+_log = logging.getLogger(__name__)
+
+stopping = threading.Event()
+"""Set when this process shall end: every loop closes its sightings and gives its lease back."""
+
+
+class CameraBusy(Exception):
+    """Another loop holds the camera's lease; the message says so, for people."""
+
+
+class CameraFailed(Exception):
+    """The camera can not be run at all; the message says why, for people."""
+
+
+def dispatch() -> list[int]:
+    """The ids of the cameras that nobody runs; each is sent to the camera workers by the caller."""
+    return list(unattended().values_list("id", flat=True))
+
+
+def attend(camera_id: int) -> None:
+    """Runs the camera if nobody else does, until it ends, changes or the process stops."""
+    camera = Camera.objects.filter(pk=camera_id, enabled=True).first()
+    if camera is None or stopping.is_set():
+        return
+    try:
+        run(camera, stop=stopping)
+    except CameraBusy:
+        return
+    except CameraFailed as error:
+        _log.error("%s can not be run: %s", camera.name, error)
+        live.publish_status(camera.pk, Status(state=State.OFFLINE, last_error=redact(str(error))))
+    finally:
+        connection.close()
+
+
+def run(
+    camera: Camera, *, stop: threading.Event, paced: bool = True, tell: Tell | None = None, give_up: bool = False
+) -> None:
+    """Takes the lease and loops until the source ends, `stop` is set, or the camera is changed or removed.
+
+    With `give_up` a source that can not be opened raises CameraFailed; without, it is tried again and again.
+    Raises CameraBusy when another loop runs the camera.
+    """
+    lease = take_lease(camera_id=camera.pk, owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
+    if lease is None:
+        raise CameraBusy(f"{camera.name} is run by a worker already. Disable it first, or wait {settings.LEASE_SECONDS} s.")
+    try:
+        pack, source = current_pack(), source_of(camera)
+        if give_up:
+            Capture(source).close()
+        reader = LiveReader(source, loop=camera.loop) if paced else FileReader(source)
+        loop = CameraLoop(camera=camera, lease=lease, reader=reader, pack=pack, stop=stop, tell=tell)
+        loop.run()
+        _when_over(camera, loop)
+    except (EngineError, SourceError, SourceFailed, VaultError) as error:
+        raise CameraFailed(str(error)) from error
+    finally:
+        release_lease(lease)
+
+
+def _when_over(camera: Camera, loop: CameraLoop) -> None:
+    """A file that came to its end is switched off, or it would be watched again from its start."""
+    live.clear_status(camera.pk)
+    if loop.ended and camera.enabled and not camera.loop:
+        end_camera(camera=camera, note="The file came to its end. Enable the camera to watch it again.")
