@@ -42,14 +42,14 @@ $(BIN)/python:
 
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'Installing Lynceus into $(VENV) (some minutes the first time)'
-	@$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	@$(BIN)/python -m pip install --quiet --no-warn-conflicts -c constraints.txt -e .
 	@$(BIN)/python -m pip install --quiet --no-deps $(INSIGHTFACE)
 	@touch $@
 	@echo 'Installed.'
 
 $(INSTALLED_DEV): $(INSTALLED)
 	@echo 'Installing what the checks and tests need (PyTorch among it)'
-	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,torch]'
+	@$(BIN)/python -m pip install --quiet --no-warn-conflicts -c constraints.txt -e '.[dev,torch]'
 	@touch $@
 	@echo 'Installed.'
 

@@ -14,7 +14,9 @@ class ApiKey(models.Model):
     """A program's credential. Only a hash of the secret is stored; the secret is shown once, when it is made."""
 
     name = models.CharField(max_length=100)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys", help_text="The key may do what this user may do.")
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="api_keys", help_text="The key may do what this user may do."
+    )
     prefix = models.CharField(max_length=12, unique=True, editable=False)
     digest = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -34,7 +36,9 @@ class AuditEvent(models.Model):
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
-    actor_name = models.CharField(max_length=150, help_text="Kept when the account is gone; 'system' for Lynceus itself.")
+    actor_name = models.CharField(
+        max_length=150, help_text="Kept when the account is gone; 'system' for Lynceus itself."
+    )
     verb = models.CharField(max_length=50)
     target = models.CharField(max_length=100)
     detail = models.JSONField(default=dict)
@@ -49,7 +53,9 @@ class AuditEvent(models.Model):
 class DataKey(models.Model):
     """A data-encryption key, itself sealed by a versioned key-encryption key. Deleting the row shreds what it sealed."""
 
-    scope = models.CharField(max_length=100, unique=True, help_text="What the key seals, such as person:12 or sightings:2026-11-22.")
+    scope = models.CharField(
+        max_length=100, unique=True, help_text="What it seals, such as person:12 or sightings:2026-11-22."
+    )
     wrapped = models.BinaryField()
     kek_version = models.PositiveIntegerField(db_index=True)
     created_at = models.DateTimeField(auto_now_add=True)

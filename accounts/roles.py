@@ -27,7 +27,11 @@ _OPERATE = [
 ]
 _ADMINISTER = [
     *_OPERATE,
-    *(f"recognition.{verb}_{model}" for verb in ("add", "change", "delete") for model in ("watchlist", "watchlistentry")),
+    *(
+        f"recognition.{verb}_{model}"
+        for verb in ("add", "change", "delete")
+        for model in ("watchlist", "watchlistentry")
+    ),
     "recognition.view_watchlistentry",
     *(f"cameras.{verb}_camera" for verb in ("add", "change", "delete")),
     *(f"alerts.{verb}_rule" for verb in ("view", "add", "change", "delete")),

@@ -14,11 +14,15 @@ from accounts.models import ApiKey, AuditEvent, User
 Actor = User | AnonymousUser | None
 
 
-def record(*, actor: Actor, verb: str, target: str, **detail: str | int | float | bool | None | list[str]) -> None:
+def record(*, actor: Actor, verb: str, target: str, **detail: str | int | float | bool | list[str] | None) -> None:
     """Adds an event to the audit trail, in the transaction of what it tells about. No biometric data goes in."""
     known = actor if isinstance(actor, User) else None
     AuditEvent.objects.create(
-        actor=known, actor_name=known.get_username() if known else "system", verb=verb, target=target[:100], detail=detail
+        actor=known,
+        actor_name=known.get_username() if known else "system",
+        verb=verb,
+        target=target[:100],
+        detail=detail,
     )
 
 

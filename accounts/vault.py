@@ -20,6 +20,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -58,12 +59,14 @@ class KeyRing:
             if number < 1 or len(key) != 32:
                 raise ImproperlyConfigured(
                     "The setting VAULT_KEYS is not usable. Allowed: <version>:<base64 of 32 bytes>, several separated"
-                    " by commas, such as the output of: python -c \"import os,base64;"
+                    ' by commas, such as the output of: python -c "import os,base64;'
                     "print('1:'+base64.b64encode(os.urandom(32)).decode())\""
                 )
             keys[number] = key
         if not keys:
-            raise ImproperlyConfigured("The vault has no key. Set VAULT_KEYS or restore the key file in DATA_DIR/secrets.")
+            raise ImproperlyConfigured(
+                "The vault has no key. Set VAULT_KEYS or restore the key file in DATA_DIR/secrets."
+            )
         return cls(keys=keys)
 
     @property
@@ -137,8 +140,31 @@ def shred(scope: str) -> None:
     transaction.on_commit(lambda: _forget(scope))
 
 
+def add_key() -> int:
+    """Puts a new key-encryption key in front of the key file; returns its version. Old ones stay, to open old data."""
+    if settings.VAULT_KEYS:
+        raise VaultError(
+            "The vault's keys come from the setting VAULT_KEYS. Put a new one with the next version in front there, "
+            "restart Lynceus, and run rotate_keys --rewrap."
+        )
+    ring = key_ring()
+    version = ring.current + 1
+    path: Path = settings.VAULT_KEY_FILE
+    unfinished = path.with_suffix(".new")
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(
+            f"{version}:{base64.b64encode(secrets.token_bytes(32)).decode()},{path.read_text(encoding='utf-8').strip()}"
+        )
+        stream.flush()
+        os.fsync(stream.fileno())
+    unfinished.replace(path)
+    key_ring.cache_clear()
+    return version
+
+
 def rewrap() -> int:
-    """Wraps every data key with the newest key-encryption key; returns how many changed. Safe to interrupt and repeat."""
+    """Wraps every data key with the newest key-encryption key; returns how many changed. Safe to interrupt."""
     ring, changed = key_ring(), 0
     for row in DataKey.objects.exclude(kek_version=ring.current).iterator():
         wrapped = _wrap(row.scope, _unwrap(row), ring)
@@ -180,10 +206,17 @@ def _wrap(scope: str, key: bytes, ring: KeyRing) -> bytes:
 
 def _unwrap(row: DataKey) -> bytes:
     kek = key_ring().keys.get(row.kek_version)
+    if kek is None:  # the key file may have been rotated since this process read it
+        key_ring.cache_clear()
+        kek = key_ring().keys.get(row.kek_version)
     if kek is None:
-        raise VaultError(f"The vault's key version {row.kek_version} is missing; it is needed for {row.scope}. Add it to VAULT_KEYS.")
+        raise VaultError(
+            f"The vault's key version {row.kek_version} is missing; it is needed for {row.scope}. Add it to VAULT_KEYS."
+        )
     wrapped = bytes(row.wrapped)
     try:
         return AESGCM(kek).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], f"datakey:{row.scope}".encode())
     except InvalidTag:
-        raise VaultError(f"The key of {row.scope} does not open with the vault's key version {row.kek_version}.") from None
+        raise VaultError(
+            f"The key of {row.scope} does not open with the vault's key version {row.kek_version}."
+        ) from None

@@ -9,20 +9,22 @@ from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.exceptions import NotAuthenticated
 from rest_framework.generics import GenericAPIView
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.mixins import RetrieveModelMixin
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from accounts.models import User
 from alerts import selectors, services
 from alerts.models import Alert
 from alerts.serializers import AlertFilter, AlertSerializer, LatestAlertsSerializer, LatestFilter
 
 
-class AlertsView(ListModelMixin, RetrieveModelMixin, GenericViewSet[Alert]):
+class AlertsView(RetrieveModelMixin, GenericViewSet[Alert]):
     """Alerts, newest first."""
 
     serializer_class = AlertSerializer
@@ -34,26 +36,26 @@ class AlertsView(ListModelMixin, RetrieveModelMixin, GenericViewSet[Alert]):
     def get_queryset(self) -> QuerySet[Alert]:
         return selectors.alerts()
 
-    def filter_queryset(self, queryset: QuerySet[Alert]) -> QuerySet[Alert]:
-        if self.action != "list":
-            return queryset
-        wanted = AlertFilter(data=self.request.query_params)
+    @extend_schema(parameters=[AlertFilter])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        wanted = AlertFilter(data=request.query_params)
         wanted.is_valid(raise_exception=True)
         values = wanted.validated_data
         begin, end = values.pop("from", None), values.pop("to", None)
         found = selectors.alerts(**values)
         if begin is not None:
             found = found.filter(captured_at__gte=begin)
-        return found if end is None else found.filter(captured_at__lt=end)
-
-    @extend_schema(parameters=[AlertFilter])
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return super().list(request, *args, **kwargs)
+        if end is not None:
+            found = found.filter(captured_at__lt=end)
+        page = self.paginate_queryset(found)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(request=None, responses=AlertSerializer)
     @action(detail=True, methods=["post"], required_permissions=("alerts.change_alert",))
     def acknowledge(self, request: Request, pk: str) -> Response:
         """Marks the alert as seen. Doing it again, or after somebody else, changes nothing."""
+        if not isinstance(request.user, User):  # the permission says so already
+            raise NotAuthenticated
         services.acknowledge(actor=request.user, alert=self.get_object())
         return Response(self.get_serializer(self.get_object()).data)
 

@@ -1,4 +1,4 @@
-"""The routes of alerts, below /api/; and what answers where no room has a route, as this is the last one asked."""
+"""The routes of alerts, below /api/; and, as the last room asked, the answer where no room has a route."""
 
 from __future__ import annotations
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import QuerySet
 
-from alerts.models import Alert
+from alerts.models import Alert, AlertState
 
 
 def alerts(*, state: str = "", person: int | None = None, camera: int | None = None) -> QuerySet[Alert]:
@@ -27,3 +29,23 @@ def newest_id() -> int:
 def after(cursor: int, *, limit: int) -> list[Alert]:
     """The alerts that were committed after the cursor, oldest first."""
     return list(alerts().filter(id__gt=cursor).order_by("id")[:limit])
+
+
+def between(cursor: int, newest: int, *, limit: int) -> tuple[list[Alert], int]:
+    """The alerts after the cursor up to the newest, oldest first; of more than `limit` only the newest, and how many not."""
+    if newest <= cursor:
+        return [], 0
+    found = alerts().filter(id__gt=cursor, id__lte=newest)
+    fresh = list(found.order_by("-id")[: limit + 1])
+    missed = found.count() - limit if len(fresh) > limit else 0
+    return fresh[:limit][::-1], missed
+
+
+def states(ids: Iterable[int]) -> dict[int, str]:
+    """The state of each of these alerts that still exists, by id."""
+    return dict(Alert.objects.filter(id__in=ids).values_list("id", "state"))
+
+
+def open_count() -> int:
+    """How many alerts nobody has acknowledged yet; counted up to 1000, because nobody reads further."""
+    return Alert.objects.filter(state=AlertState.NEW)[:1000].count()

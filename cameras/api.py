@@ -15,7 +15,7 @@ from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.mixins import RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -38,7 +38,7 @@ from recognition.services import RecognitionError
 _CAMERA_VALUES = ("name", "latitude", "longitude", "loop", "enabled")
 
 
-class CamerasView(ListModelMixin, RetrieveModelMixin, GenericViewSet[Camera]):
+class CamerasView(RetrieveModelMixin, GenericViewSet[Camera]):
     """Cameras and their state. A source, which may hold a password, is written and never read."""
 
     serializer_class = CameraSerializer
@@ -62,7 +62,7 @@ class CamerasView(ListModelMixin, RetrieveModelMixin, GenericViewSet[Camera]):
         return Response(_shown([camera]).data, status=status.HTTP_201_CREATED, headers={"Location": place})
 
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Changes what is named; its loop starts anew with it. Without a source the camera keeps the one it has."""
+        """Changes what is named, and starts its loop anew. Without a source it keeps the one it has."""
         camera = self.get_object()
         wanted = self.get_serializer(camera, data=request.data, partial=True)
         wanted.is_valid(raise_exception=True)
@@ -110,7 +110,7 @@ class CameraStatusView(GenericAPIView[Camera]):
         return Response(CameraStatusesSerializer({"results": rows}).data)
 
 
-class SightingsView(ListModelMixin, RetrieveModelMixin, GenericViewSet[Sighting]):
+class SightingsView(RetrieveModelMixin, GenericViewSet[Sighting]):
     """What the cameras saw, newest first."""
 
     serializer_class = SightingSerializer
@@ -121,12 +121,10 @@ class SightingsView(ListModelMixin, RetrieveModelMixin, GenericViewSet[Sighting]
     def get_queryset(self) -> QuerySet[Sighting]:
         return selectors.sightings()
 
-    def filter_queryset(self, queryset: QuerySet[Sighting]) -> QuerySet[Sighting]:
-        return _filtered(self.request, SightingFilter) if self.action == "list" else queryset
-
     @extend_schema(parameters=[SightingFilter])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return super().list(request, *args, **kwargs)
+        page = self.paginate_queryset(_filtered(request, SightingFilter))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
     @action(detail=True, content_negotiation_class=PictureNegotiation)
@@ -138,7 +136,7 @@ class SightingsView(ListModelMixin, RetrieveModelMixin, GenericViewSet[Sighting]
         return jpeg(picture, max_age=300)
 
 
-class PersonSightingsView(ListModelMixin, GenericViewSet[Sighting]):
+class PersonSightingsView(GenericViewSet[Sighting]):
     """Where and when a person was seen, over all cameras, newest first."""
 
     serializer_class = SightingSerializer
@@ -146,16 +144,14 @@ class PersonSightingsView(ListModelMixin, GenericViewSet[Sighting]):
     page_ordering = ("-first_seen", "-id")
     required_permissions = ("recognition.view_person", "cameras.view_sighting")
 
-    def filter_queryset(self, queryset: QuerySet[Sighting]) -> QuerySet[Sighting]:
-        return _filtered(self.request, SpanFilter, person=self.kwargs["person"])
-
     @extend_schema(
         operation_id="people_sightings_list",
         parameters=[SpanFilter, OpenApiParameter("person", int, OpenApiParameter.PATH)],
     )
     def list(self, request: Request, person: int) -> Response:
         get_object_or_404(Person, pk=person)
-        return super().list(request)
+        page = self.paginate_queryset(_filtered(request, SpanFilter, person=person))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
 def _filtered(request: Request, fields: type[SpanFilter], **more: int) -> QuerySet[Sighting]:

@@ -47,7 +47,7 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """A camera's state as its worker sees it. Rates in frames a second, lag in milliseconds from capture to decision."""
+    """A camera's state as its worker sees it. Rates in frames a second; lag in ms, from capture to decision."""
 
     state: State
     fps_in: float = 0.0

@@ -28,7 +28,9 @@ class Camera(models.Model):
     enabled = models.BooleanField(default=True, help_text="Only enabled cameras are watched.")
     loop = models.BooleanField(default=False, help_text="Start a file again when it ends.")
     note = models.CharField(max_length=200, blank=True, editable=False, help_text="Why it was switched off by itself.")
-    revision = models.PositiveIntegerField(default=0, editable=False, help_text="Raised when the running loop must start anew.")
+    revision = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Raised when the running loop must start anew."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

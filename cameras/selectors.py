@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
 from cameras.models import Camera, Sighting
@@ -23,3 +27,54 @@ def sightings(*, person: int | None = None, camera: int | None = None, verdict: 
 def unattended() -> QuerySet[Camera]:
     """Enabled cameras whose lease nobody holds."""
     return Camera.objects.filter(enabled=True).exclude(lease__expires_at__gt=Now())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a page of sightings ended, as it stands in an address."""
+
+    first_seen: datetime
+    id: uuid.UUID
+
+    @classmethod
+    def of(cls, sighting: Sighting) -> Place:
+        return cls(first_seen=sighting.first_seen, id=sighting.pk)
+
+    @classmethod
+    def parse(cls, text: str) -> Place | None:
+        """The place, or None where the text is none."""
+        moment, _, key = text.partition("_")
+        try:
+            return cls(first_seen=datetime.fromtimestamp(int(moment) / 1e6, UTC), id=uuid.UUID(key))
+        except (ValueError, OverflowError, OSError):
+            return None
+
+    def __str__(self) -> str:
+        since = self.first_seen - datetime(1970, 1, 1, tzinfo=UTC)
+        return f"{since // timedelta(microseconds=1)}_{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A person's history in one line."""
+
+    sightings: int
+    cameras: int
+    last: Sighting | None
+
+
+def seen_before(place: Place | None, *, person: int | None = None, camera: int | None = None) -> QuerySet[Sighting]:
+    """Sightings, newest first, that come after this place in the list; all of them without one."""
+    found = sightings(person=person, camera=camera)
+    if place is None:
+        return found
+    earlier = Q(first_seen__lt=place.first_seen) | Q(first_seen=place.first_seen, id__lt=place.id)
+    return found.filter(earlier)
+
+
+def summary(person: int) -> Summary:
+    """How often and by how many cameras a person was seen, and the newest sighting."""
+    counted = Sighting.objects.filter(person=person).aggregate(
+        sightings=Count("id"), cameras=Count("camera_name", distinct=True)
+    )
+    return Summary(**counted, last=sightings(person=person).first())

@@ -16,7 +16,7 @@ from config.log import redact
 _ID_MAX = 2**63 - 1
 
 
-class StatusSerializer(serializers.Serializer[Status]):
+class StatusSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=[(state.value, state.label) for state in State])
     fps_in = serializers.FloatField(help_text="Frames a second that the source gives.")
     fps_processed = serializers.FloatField(help_text="Frames a second that are looked at.")
@@ -33,7 +33,7 @@ class StatusSerializer(serializers.Serializer[Status]):
 class CameraSerializer(serializers.ModelSerializer[Camera]):
     """A camera. `status` is what its worker said in the last seconds."""
 
-    source = serializers.CharField(
+    source = serializers.CharField(  # type: ignore[assignment]  # a field here, not where one is read from
         write_only=True,
         max_length=2000,
         help_text="A file, an rtsp:// or http:// address, or the number of a USB camera. Never shown again.",

@@ -40,7 +40,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SightingRecord:
-    """A track as it shall be stored now. Writing the same record twice changes nothing. `shot`: JPEG, None: unchanged."""
+    """A track as it shall be stored now. Writing it twice changes nothing. `shot`: JPEG, None: unchanged."""
 
     id: uuid.UUID
     lease: Lease
@@ -89,7 +89,7 @@ def add_camera(
 
 
 def camera_by_hand(*, source: str) -> Camera:
-    """The camera that stands for a source which is run by hand: never dispatched to workers, reused for the same source."""
+    """The camera that stands for a source is run by hand: never dispatched to workers, used again for it."""
     parsed = parse_source(source)
     label = parsed.shown if parsed.kind is not Kind.FILE else Path(parsed.shown).name
     name = f"{label[: NAME_LENGTH - 10]} (by hand)"
@@ -98,7 +98,9 @@ def camera_by_hand(*, source: str) -> Camera:
         return add_camera(actor=None, name=name, source=source, enabled=False)
     if source_of(known).text == parsed.text:
         return known
-    return change_camera(actor=None, camera=known, name=name, source=source, latitude=None, longitude=None, loop=False, enabled=False)
+    return change_camera(
+        actor=None, camera=known, name=name, source=source, latitude=None, longitude=None, loop=False, enabled=False
+    )
 
 
 @transaction.atomic
@@ -205,7 +207,10 @@ def save_sighting(sighting: SightingRecord) -> Sighting:
     }
     if sighting.shot is not None:
         day = sighting.first_seen.date()
-        values |= {"shot_day": day, "sealed_shot": vault.seal(shot_scope(day), sighting.shot, bind=shot_bind(sighting.id))}
+        values |= {
+            "shot_day": day,
+            "sealed_shot": vault.seal(shot_scope(day), sighting.shot, bind=shot_bind(sighting.id)),
+        }
     row, _ = Sighting.objects.update_or_create(id=sighting.id, defaults=values)
     return row
 

@@ -36,7 +36,9 @@ def parse_source(text: str) -> Source:
     """Says what kind of source this is; raises SourceError. Does not touch the network or the disk."""
     text = text.strip()
     if not text:
-        raise SourceError("The source is empty. Give a file, an rtsp:// or http:// address, or the number of a USB camera.")
+        raise SourceError(
+            "The source is empty. Give a file, an rtsp:// or http:// address, or the number of a USB camera."
+        )
     if len(text) > 2000 or "\x00" in text:
         raise SourceError("The source is too long or has characters that no address has.")
     if text.isdigit():
@@ -46,11 +48,17 @@ def parse_source(text: str) -> Source:
         return Source(kind=Kind.FILE, text=path, shown=path)
     try:
         parts = urlsplit(text)
-        port = f":{parts.port}" if parts.port else ""
+        port = "" if parts.port is None else f":{parts.port}"
     except ValueError:
-        raise SourceError("The source's address is not well formed. It looks like rtsp://user:password@host:554/path.") from None
+        raise SourceError(
+            "The source's address is not well formed. It looks like rtsp://user:password@host:554/path."
+        ) from None
     if parts.scheme.lower() not in SCHEMES:
-        raise SourceError(f"Addresses may start with {', '.join(s + '://' for s in SCHEMES)}, not with {parts.scheme}://.")
+        raise SourceError(
+            f"Addresses may start with {', '.join(s + '://' for s in SCHEMES)}, not with {parts.scheme}://."
+        )
+    if parts.port == 0:
+        raise SourceError("The source's address has the port 0, which nobody can use. Ports go from 1 to 65535.")
     if not parts.hostname:
         raise SourceError("The source's address names no host. It looks like rtsp://user:password@host:554/path.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
-from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from accounts.htmx import PageRequest, go_to, render_page, wants_partial
+from accounts.htmx import PageRequest, go_to, render_page
 from accounts.pictures import thumbnail
 from cameras import live, selectors, services
 from cameras.forms import CameraForm
@@ -23,7 +21,6 @@ from cameras.probe import ProbeResult, probe
 from cameras.sources import SourceError, parse_source
 from recognition.services import RecognitionError
 
-_log = logging.getLogger(__name__)
 _RECENT = 24
 
 
@@ -40,8 +37,8 @@ class Tile:
 
 
 def tiles() -> list[Tile]:
-    """Every camera that people watch, with its state. One that was run by hand counts only while somebody runs it."""
-    cameras = list(selectors.watched_cameras())
+    """Every camera with its state, those that are switched on first."""
+    cameras = list(Camera.objects.defer("sealed_source").order_by("-enabled", "name"))
     states = live.statuses(cameras)
     return [Tile(camera=camera, status=states[camera.pk]) for camera in cameras]
 
@@ -62,7 +59,8 @@ def states(request: PageRequest) -> HttpResponse:
     if "all" in request.GET and {tile.camera.pk for tile in found} != shown:
         return HttpResponseClientRefresh()
     wanted = [tile for tile in found if tile.camera.pk in shown]
-    return render_page(request, "cameras/partials/_states.html", {"tiles": wanted, "oob": True})
+    context = {"tiles": wanted, "oob": True, "facts": "facts" in request.GET}
+    return render_page(request, "cameras/partials/_states.html", context)
 
 
 @require_safe
@@ -130,15 +128,11 @@ def remove_camera(request: PageRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+@permission_required("cameras.change_camera", raise_exception=True)
 def test_source(request: PageRequest) -> HttpResponse:
-    """Opens a source that was typed, or the one that a camera has, and shows a picture or why there is none."""
+    """Opens the source that was typed, or the one that a camera has, and shows a picture or why there is none."""
     wanted = request.GET.get("camera", "")
-    pk = int(wanted) if wanted.isascii() and wanted.isdigit() else None
-    return _test_source(request, get_object_or_404(Camera, pk=pk) if pk is not None else None)
-
-
-@permission_required(["cameras.add_camera", "cameras.change_camera"], raise_exception=True)
-def _test_source(request: PageRequest, row: Camera | None) -> HttpResponse:
+    row = get_object_or_404(Camera, pk=int(wanted)) if wanted.isascii() and wanted.isdigit() else None
     typed = request.POST.get("source", "").strip()
     result: ProbeResult | None = None
     problem = ""
@@ -150,16 +144,16 @@ def _test_source(request: PageRequest, row: Camera | None) -> HttpResponse:
         problem = result.problem
     except SourceError as error:
         problem = str(error)
+    form = CameraForm(request.POST, camera=row)
+    form.errors.clear()  # without scripts the whole form comes back, and nobody asked to save it yet
     context = {
-        "form": CameraForm(request.POST, camera=row),
+        "form": form,
         "camera": row,
         "tested": True,
         "result": result,
         "picture": thumbnail(result.jpeg) if result is not None and result.jpeg else "",
         "problem": problem,
     }
-    if not wants_partial(request):
-        context["form"].errors.clear()  # type: ignore[attr-defined]
     return render_page(request, "cameras/form.html", context, partial="probe")
 
 

@@ -192,9 +192,7 @@ def main() -> int:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
 
-    services = Services(
-        options.data_dir, postgres=not options.no_postgres, redis=not options.no_redis, log=log
-    )
+    services = Services(options.data_dir, postgres=not options.no_postgres, redis=not options.no_redis, log=log)
     try:
         with services:
             while not stopping.wait(CHECK_SECONDS):

@@ -84,9 +84,7 @@ def private_folder(path: Path, *, owner: int | None = None) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.geteuid(), owner}:
-        raise EmbeddedError(
-            f"{path} belongs to somebody else. Remove it, or choose another folder with DATA_DIR=..."
-        )
+        raise EmbeddedError(f"{path} belongs to somebody else. Remove it, or choose another folder with DATA_DIR=...")
     path.chmod(0o700)
 
 
@@ -109,10 +107,15 @@ def server_pid(pid_file: Path, *, names: Sequence[str], cwd: Path) -> int | None
 
 
 def end_leftovers(*, names: Sequence[str], cwd: Path) -> None:
-    """End what is left of a killed server: whatever carries its name and works in its folder."""
-    for process in psutil.process_iter():
-        if _is_server(process, names, cwd):
-            end_process(process, patience=2)
+    """Kill what is left of a killed server, whatever carries its name and works in its folder.
+
+    Without their head such processes have nothing to save; the next start recovers from the log anyway.
+    """
+    left = [process for process in psutil.process_iter() if _is_server(process, names, cwd)]
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, timeout=5)
 
 
 def end_process(process: psutil.Process, *, patience: float) -> None:

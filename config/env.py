@@ -38,7 +38,16 @@ class Settings:
 
     def flag(self, name: str, default: bool) -> bool:
         raw = self.text(name, str(default)).lower()
-        words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+        words = {
+            "true": True,
+            "1": True,
+            "yes": True,
+            "on": True,
+            "false": False,
+            "0": False,
+            "no": False,
+            "off": False,
+        }
         if raw not in words:
             raise SettingError(name, raw, "true or false")
         return words[raw]
@@ -59,7 +68,9 @@ class Settings:
         """A URL with one of the schemes, or "" when the variable is unset."""
         raw = self.text(name)
         if raw and raw.partition("://")[0] not in schemes:
-            raise SettingError(name, raw.partition("://")[0] + "://…", "a URL starting with " + " or ".join(f"{s}://" for s in schemes))
+            raise SettingError(
+                name, raw.partition("://")[0] + "://…", "a URL starting with " + " or ".join(f"{s}://" for s in schemes)
+            )
         return raw
 
     def database(self, url: str) -> dict[str, object]:

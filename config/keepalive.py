@@ -91,9 +91,7 @@ class Keeper:
                     child.wait(self._grace)
                 break
             self._stop.wait(0.05 if time.monotonic() - began < 1 else TICK_SECONDS)
-        _signal_group(
-            child.pid, signal.SIGKILL
-        )  # what the command started itself, and the command if it hangs
+        _signal_group(child.pid, signal.SIGKILL)  # what the command started itself, and the command if it hangs
         return Outcome(returncode=child.wait(), seconds=time.monotonic() - began, ordered=ordered)
 
     def _wait(self, seconds: float) -> None:

@@ -147,9 +147,7 @@ class PostgresServer:
         options = {**SETTINGS, "unix_socket_directories": f'"{sockets}"'}
         line = " ".join(f"-c {shlex.quote(f'{key}={value}')}" for key, value in options.items())
         # pg_ctl pastes -D and -l into a shell command: PGDATA and a name without a folder pass untouched.
-        failure = self._run(
-            "pg_ctl", "-l", self._log.name, "-o", line, "-w", "-t", "60", "start", account=account
-        )
+        failure = self._run("pg_ctl", "-l", self._log.name, "-o", line, "-w", "-t", "60", "start", account=account)
         if failure is not None:
             raise EmbeddedError(f"PostgreSQL did not start. Its log {self._log} ends with: {tail(self._log)}")
 

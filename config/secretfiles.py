@@ -5,6 +5,7 @@ Two processes that start at once agree: the first link wins and everybody reads 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -21,10 +22,8 @@ def read_or_create(path: Path, make: Callable[[], str]) -> str:
                 stream.write(make())
                 stream.flush()
                 os.fsync(stream.fileno())
-            try:
+            with contextlib.suppress(FileExistsError):  # another process was first; its secret is the one
                 os.link(name, path)
-            except FileExistsError:
-                pass  # another process was first; its secret is the one
         finally:
             Path(name).unlink()
     return path.read_text(encoding="utf-8").strip()

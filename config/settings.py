@@ -26,7 +26,9 @@ MODELS_DIR = DATA_DIR / "models"
 
 # --- Security ----------------------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", False)
-SECRET_KEY = env.text("SECRET_KEY") or read_or_create(DATA_DIR / "secrets" / "django", lambda: secrets.token_urlsafe(50))
+SECRET_KEY = env.text("SECRET_KEY") or read_or_create(
+    DATA_DIR / "secrets" / "django", lambda: secrets.token_urlsafe(50)
+)
 # Key-encryption keys, newest first: "2:<base64 of 32 bytes>,1:<...>". Unset: made once and kept in DATA_DIR/secrets.
 VAULT_KEYS = env.text("VAULT_KEYS")
 VAULT_KEY_FILE = DATA_DIR / "secrets" / "vault"
@@ -176,7 +178,9 @@ STATIC_ROOT = DATA_DIR / "static"
 WHITENOISE_USE_FINDERS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 200 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 50
-FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE  # photos stay in memory: a temp file would be a photo in clear
+FILE_UPLOAD_MAX_MEMORY_SIZE = (
+    DATA_UPLOAD_MAX_MEMORY_SIZE  # photos stay in memory: a temp file would be a photo in clear
+)
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
@@ -199,6 +203,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Multi-camera face recognition: people, watchlists, cameras, sightings, alerts.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

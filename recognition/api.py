@@ -65,7 +65,7 @@ class PhotoThrottle(UserRateThrottle):
             return True
 
 
-class PeopleView(TakesPhotos, ListModelMixin, RetrieveModelMixin, GenericViewSet[Person]):
+class PeopleView(TakesPhotos, RetrieveModelMixin, GenericViewSet[Person]):
     """People who were enrolled. Creating one takes photos; their embeddings never leave Lynceus."""
 
     serializer_class = PersonSerializer
@@ -76,15 +76,12 @@ class PeopleView(TakesPhotos, ListModelMixin, RetrieveModelMixin, GenericViewSet
     required_permissions: Sequence[str] | None = None
 
     def get_queryset(self) -> QuerySet[Person]:
-        if self.action != "list":
-            return selectors.people()
-        wanted = PersonFilter(data=self.request.query_params)
-        wanted.is_valid(raise_exception=True)
-        return selectors.people(**wanted.validated_data)
+        return selectors.people()
 
     @extend_schema(parameters=[PersonFilter])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return super().list(request, *args, **kwargs)
+        page = self.paginate_queryset(selectors.people(**_valid(PersonFilter(data=request.query_params))))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(
         request={"multipart/form-data": EnrolInput}, responses={201: EnrolmentSerializer, 422: _UNUSABLE}

@@ -136,7 +136,9 @@ def _updated(base: Gallery, pack: Pack) -> Gallery:
 def _thresholds() -> dict[int, float]:
     """The lowest threshold among a person's valid watchlists that have one of their own."""
     entries = WatchlistEntry.objects.filter(
-        Q(expires_at=None) | Q(expires_at__gt=timezone.now()), watchlist__is_active=True, watchlist__threshold__isnull=False
+        Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
+        watchlist__is_active=True,
+        watchlist__threshold__isnull=False,
     )
     return dict(entries.values_list("person").annotate(Min("watchlist__threshold")))
 

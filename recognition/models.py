@@ -21,7 +21,9 @@ class Person(models.Model):
     name = models.CharField(max_length=NAME_LENGTH, db_index=True)
     notes = models.TextField(blank=True, max_length=4000)
     created_at = models.DateTimeField(auto_now_add=True)
-    created_by = models.ForeignKey(User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.ForeignKey(
+        User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
 
     class Meta:
         verbose_name_plural = "people"
@@ -77,7 +79,9 @@ class WatchlistEntry(models.Model):
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="entries")
     reason = models.CharField(max_length=500, blank=True)
     added_at = models.DateTimeField(auto_now_add=True)
-    added_by = models.ForeignKey(User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+")
+    added_by = models.ForeignKey(
+        User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
     expires_at = models.DateTimeField(null=True, blank=True, help_text="From then on the entry has no effect.")
 
     class Meta:

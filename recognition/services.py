@@ -32,7 +32,7 @@ class RecognitionError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A photo as it came in: its name, for messages, and its bytes. `face` picks one of several, largest first, from 1."""
+    """A photo as it came in: its name, for messages, and its bytes. `face` picks one of several: 1 is the largest."""
 
     name: str
     data: bytes
@@ -100,7 +100,12 @@ def check_photo(upload: Upload) -> UsablePhoto:
 
 
 def enrol(
-    *, actor: Actor, name: str, photos: Sequence[Upload], watchlist: Watchlist | None = None, person: Person | None = None
+    *,
+    actor: Actor,
+    name: str,
+    photos: Sequence[Upload],
+    watchlist: Watchlist | None = None,
+    person: Person | None = None,
 ) -> Enrolment:
     """Enrols a new person, or adds photos to one, from every photo that is usable; says of the others why not."""
     name = clean_name(name)
@@ -122,7 +127,9 @@ def enrol(
             _store(person, photo)
         if watchlist is not None and not valid_entries(person.pk).filter(watchlist=watchlist).exists():
             add_to_watchlist(actor=actor, watchlist=watchlist, person=person)
-        record(actor=actor, verb="enrolled", target=f"person {person.pk}", templates=len(usable), rejected=len(rejected))
+        record(
+            actor=actor, verb="enrolled", target=f"person {person.pk}", templates=len(usable), rejected=len(rejected)
+        )
     return Enrolment(person=person, templates=len(usable), rejected=tuple(rejected))
 
 
@@ -158,7 +165,12 @@ def create_watchlist(
 ) -> Watchlist:
     """Makes a watchlist; raises RecognitionError when the name is taken."""
     watchlist = Watchlist.objects.create(
-        name=_free_name(name), category=category, purpose=purpose, legal_basis=legal_basis, threshold=threshold, is_active=is_active
+        name=_free_name(name),
+        category=category,
+        purpose=purpose,
+        legal_basis=legal_basis,
+        threshold=threshold,
+        is_active=is_active,
     )
     record(actor=actor, verb="created", target=f"watchlist {watchlist.pk}")
     return watchlist
@@ -207,7 +219,11 @@ def add_to_watchlist(
         watchlist=watchlist,
         person=person,
         defaults={"reason": reason, "expires_at": expires_at},
-        create_defaults={"reason": reason, "expires_at": expires_at, "added_by": actor if isinstance(actor, User) else None},
+        create_defaults={
+            "reason": reason,
+            "expires_at": expires_at,
+            "added_by": actor if isinstance(actor, User) else None,
+        },
     )
     if created:
         record(actor=actor, verb="listed", target=f"person {person.pk}", watchlist=watchlist.pk)
@@ -246,7 +262,13 @@ def identify(*, actor: Actor, upload: Upload, top: int = 5) -> list[IdentifiedFa
     for face in faces:
         candidates = snapshot.search(face.embedding, top=max(top, 2))
         found.append(IdentifiedFace(face=face, match=snapshot.decide(candidates), candidates=tuple(candidates[:top])))
-    record(actor=actor, verb="searched", target="gallery", faces=len(faces), matched=sum(f.match is not None for f in found))
+    record(
+        actor=actor,
+        verb="searched",
+        target="gallery",
+        faces=len(faces),
+        matched=sum(f.match is not None for f in found),
+    )
     return found
 
 
@@ -259,13 +281,21 @@ def _free_name(name: str, but: int = 0) -> str:
 
 def _the_face(faces: Sequence[Face], number: int | None) -> Face:
     if not faces:
-        raise PhotoError("no_face", "No face was found. Use a photo that shows the face from the front, upright and in good light.")
+        raise PhotoError(
+            "no_face", "No face was found. Use a photo that shows the face from the front, upright and in good light."
+        )
     if number is None:
         if len(faces) > 1:
-            raise PhotoError("several_faces", f"The photo shows {len(faces)} faces. Crop it to one person, or say which face (1 is the largest).")
+            raise PhotoError(
+                "several_faces",
+                f"The photo shows {len(faces)} faces. Crop it to one person, or say which face (1 is the largest).",
+            )
         return faces[0]
     if not 1 <= number <= len(faces):
-        raise PhotoError("no_such_face", f"Face {number} was asked for, but the photo shows {len(faces)}. Choose from 1 to {len(faces)}, 1 is the largest.")
+        raise PhotoError(
+            "no_such_face",
+            f"Face {number} was asked for, but the photo shows {len(faces)}. Choose from 1 (the largest) to {len(faces)}.",
+        )
     return faces[number - 1]
 
 
@@ -275,7 +305,9 @@ def _store(person: Person, usable: UsablePhoto) -> None:
     photo = Photo.objects.create(
         person=person,
         sealed=vault.seal(person.scope, encode_jpeg(usable.image, quality=92), bind=photo_bind(person.pk)),
-        sealed_portrait=vault.seal(person.scope, portrait_jpeg(usable.image, usable.face.box), bind=portrait_bind(person.pk)),
+        sealed_portrait=vault.seal(
+            person.scope, portrait_jpeg(usable.image, usable.face.box), bind=portrait_bind(person.pk)
+        ),
     )
     Template.objects.create(
         person=person,
@@ -289,7 +321,9 @@ def _store(person: Person, usable: UsablePhoto) -> None:
     )
 
 
-def portrait_jpeg(image: Image, box: np.ndarray[tuple[int], np.dtype[np.float32]], *, side: int = PORTRAIT_SIDE) -> bytes:
+def portrait_jpeg(
+    image: Image, box: np.ndarray[tuple[int], np.dtype[np.float32]], *, side: int = PORTRAIT_SIDE
+) -> bytes:
     """A square JPEG of the face with some surroundings, at most `side` pixels wide. `box`: xyxy pixels."""
     x1, y1, x2, y2 = (float(v) for v in box)
     half = 0.85 * max(x2 - x1, y2 - y1)
@@ -312,8 +346,8 @@ __all__ = [
     "Rejected",
     "Upload",
     "add_to_watchlist",
-    "check_photo",
     "change_watchlist",
+    "check_photo",
     "clean_name",
     "create_watchlist",
     "delete_person",

@@ -48,11 +48,16 @@ class CameraLoop:
     """Runs one camera under one lease until it ends, is stopped, or the lease is lost."""
 
     def __init__(
-        self, *, camera: Camera, lease: Lease, reader: Reader, pack: Pack, stop: threading.Event, tell: Tell | None = None
+        self,
+        *,
+        camera: Camera,
+        lease: Lease,
+        reader: Reader,
+        pack: Pack,
+        stop: threading.Event,
+        tell: Tell | None = None,
     ) -> None:
-        self._facts = CameraFacts(
-            id=camera.pk, name=camera.name, latitude=camera.latitude, longitude=camera.longitude
-        )
+        self._facts = CameraFacts(id=camera.pk, name=camera.name, latitude=camera.latitude, longitude=camera.longitude)
         self._revision = camera.revision
         self._must_be_enabled = camera.enabled
         self._lease, self._reader, self._pack, self._stop = lease, reader, pack, stop
@@ -165,7 +170,10 @@ class CameraLoop:
             return False
         undecided = watched.decision.verdict is Verdict.UNDECIDED
         return (
-            undecided or motion.cut or quality.score > watched.best_quality or frame.t - watched.embedded_t >= VERIFY_SECONDS
+            undecided
+            or motion.cut
+            or quality.score > watched.best_quality
+            or frame.t - watched.embedded_t >= VERIFY_SECONDS
         )
 
     def _weigh(self, watched: Watched, faces: _Faces, at: int) -> Watched:
@@ -207,7 +215,9 @@ class CameraLoop:
             if watched.decision.person is not None:
                 taken.add(watched.decision.person)
 
-    def _decide_one(self, watched: Watched, snapshot: Snapshot, taken: frozenset[int], now: datetime, *, ended: bool) -> None:
+    def _decide_one(
+        self, watched: Watched, snapshot: Snapshot, taken: frozenset[int], now: datetime, *, ended: bool
+    ) -> None:
         before = watched.decision
         watched.decision = decide_track(watched.evidence, snapshot, before, taken=taken, ended=ended)
         watched.weighed, watched.decided_revision = watched.evidence.count, snapshot.revision
@@ -240,7 +250,11 @@ class CameraLoop:
         self._preview_t = time.monotonic()
         names = gallery().names
         marks = [
-            Mark(box=_corners(w.track.predict(frame.t)), text=names.get(w.decision.person or 0, ""), verdict=w.decision.verdict)
+            Mark(
+                box=_corners(w.track.predict(frame.t)),
+                text=names.get(w.decision.person or 0, ""),
+                verdict=w.decision.verdict,
+            )
             for w in self._watched.values()
             if w.track.confirmed and frame.t - w.track.last_t < 1.0
         ]

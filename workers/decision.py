@@ -51,10 +51,14 @@ class Evidence:
         """The quality-weighted mean embedding, or None without any look."""
         if not self.looks:
             return None
-        return fuse(np.stack([look for _, look in self.looks]), np.array([quality for quality, _ in self.looks], np.float32))
+        return fuse(
+            np.stack([look for _, look in self.looks]), np.array([quality for quality, _ in self.looks], np.float32)
+        )
 
 
-def decide_track(evidence: Evidence, snapshot: Snapshot, before: Decision, *, taken: frozenset[int], ended: bool) -> Decision:
+def decide_track(
+    evidence: Evidence, snapshot: Snapshot, before: Decision, *, taken: frozenset[int], ended: bool
+) -> Decision:
     """The decision on the evidence so far. `taken`: people whom a better track of the same moment is already."""
     probe = evidence.mean()
     if probe is None:
@@ -69,9 +73,9 @@ def decide_track(evidence: Evidence, snapshot: Snapshot, before: Decision, *, ta
         sure = match.similarity >= snapshot.threshold(match.person) + SURE
         if evidence.count >= MIN_LOOKS or sure or before.person == match.person:
             return _with(seen, Verdict.KNOWN, match.person)
-    if best is not None and before.person == best.person and best.person not in taken:
-        if best.similarity >= snapshot.threshold(best.person) - KEEP:
-            return _with(seen, Verdict.KNOWN, best.person)
+    keeps = best is not None and before.person == best.person and best.person not in taken
+    if keeps and best is not None and best.similarity >= snapshot.threshold(best.person) - KEEP:
+        return _with(seen, Verdict.KNOWN, best.person)
     if ended or evidence.count >= ENOUGH_LOOKS:
         return _with(seen, Verdict.UNKNOWN, None)
     return seen

@@ -1,7 +1,8 @@
 """Says whether anything moved, so that a still scene costs almost nothing, and whether the picture was cut.
 
 Frames are reduced to a small grey picture; motion is where it differs from a slowly following background by more than
-the noise, a cut is when most of it differs from the picture before. All in grey levels of 0 to 255.
+the noise. A cut is when the picture does not resemble the one before any more (their correlation is low): that holds in
+dark scenes too, where few pixels differ by much, and a change of light alone is none. Grey levels of 0 to 255.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ SIZE = (160, 90)
 _FOLLOW = 0.1
 _NOISE = 12.0
 _MOVED_SHARE = 0.002
-_CUT_LEVEL = 28.0
-_CUT_SHARE = 0.45
+_CUT_CORRELATION = 0.25  # people before a still camera stay above 0.9, a fast pan above 0.35
+_CUT_LEVEL = 5.0  # a smaller mean difference is noise on an empty picture, which does not correlate either
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,15 @@ class MotionGate:
             self._background, self._before = grey.copy(), grey
             return Motion(moved=True, cut=False)
         moved = float(np.mean(np.abs(grey - self._background) > _NOISE)) > _MOVED_SHARE
-        cut = float(np.mean(np.abs(grey - self._before) > _CUT_LEVEL)) > _CUT_SHARE
+        cut = _is_cut(self._before, grey)
         cv2.accumulateWeighted(grey, self._background, 1.0 if cut else _FOLLOW)
         self._before = grey
         return Motion(moved=moved, cut=cut)
+
+
+def _is_cut(before: npt.NDArray[np.float32], now: npt.NDArray[np.float32]) -> bool:
+    if float(np.abs(now - before).mean()) < _CUT_LEVEL:
+        return False
+    a, b = before - before.mean(), now - now.mean()
+    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) <= _CUT_CORRELATION * scale

@@ -94,7 +94,7 @@ class SightingWriter:
             self._drops["sighting not written"] += 1
 
     def flush(self, *, everything: bool = False) -> None:
-        """Writes what is due; raises LeaseLost. While the database is away it keeps everything and tries again later."""
+        """Writes what is due; raises LeaseLost. While the database is away it keeps everything for later."""
         now = time.monotonic()
         if now < self._retry_at and not everything:
             return
@@ -106,7 +106,9 @@ class SightingWriter:
             except (OperationalError, InterfaceError) as error:
                 connection.close()
                 self._retry_at = now + RETRY_SECONDS
-                _log.warning("Sightings of %s wait for the database (%d): %s", self._camera.name, len(self._waiting), error)
+                _log.warning(
+                    "Sightings of %s wait for the database (%d): %s", self._camera.name, len(self._waiting), error
+                )
                 return
             watched.saved_at, watched.urgent = now, False
             del self._waiting[watched.id]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 import cv2
+import numpy as np
 
 from cameras.live import State
 from cameras.sources import Kind, Source
@@ -34,11 +35,12 @@ _RATE_FRAMES = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
-    """One picture and when it was captured."""
+    """One picture and when it was captured. `received`: time.monotonic() when it came in."""
 
     image: Image
     t: float
     captured_at: datetime
+    received: float
 
 
 class SourceFailed(Exception):
@@ -75,7 +77,7 @@ class Capture:
     def read(self) -> Image | None:
         """The next frame, or None at the end of a file or when a stream breaks off."""
         ok, image = self._capture.read()
-        return image if ok and image is not None and image.size else None
+        return image.astype(np.uint8, copy=False) if ok and image is not None and image.size else None
 
     def close(self) -> None:
         self._capture.release()
@@ -93,7 +95,9 @@ class Capture:
             limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(OPEN_SECONDS * 1000)]
             limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(READ_SECONDS * 1000), cv2.CAP_PROP_N_THREADS, 1]
             capture = cv2.VideoCapture(text, cv2.CAP_FFMPEG, limits)
-            problem = f"{shown} does not answer, or refuses the user name and password. Check the address and the camera."
+            problem = (
+                f"{shown} does not answer, or refuses the user name and password. Check the address and the camera."
+            )
         if not capture.isOpened():
             capture.release()
             raise SourceFailed(problem)
@@ -110,6 +114,7 @@ class LiveReader:
         self._newest: Frame | None = None
         self._stop = threading.Event()
         self._times: deque[float] = deque(maxlen=_RATE_FRAMES)
+        self._count = 0
         self.state = State.CONNECTING
         self.error = ""
         self.drops: Counter[str] = Counter()
@@ -138,7 +143,7 @@ class LiveReader:
     def _run(self) -> None:
         failures = 0
         while not self._stop.is_set():
-            began = len(self._times)
+            before = self._count
             try:
                 ended = self._read_through()
                 self.error = "" if ended else f"{self._source.shown} broke off; trying again."
@@ -154,7 +159,7 @@ class LiveReader:
             if ended:
                 continue
             self.state = State.OFFLINE
-            failures = 1 if len(self._times) > began else failures + 1
+            failures = 1 if self._count > before else failures + 1
             self._stop.wait(min(RETRY_MOST, RETRY_FIRST * 2.0 ** min(failures - 1, 10)) * random.uniform(0.75, 1.25))  # noqa: S311
 
     def _read_through(self) -> bool:
@@ -168,6 +173,7 @@ class LiveReader:
                 if image is None:
                     if is_file and count == 0:
                         raise SourceFailed(f"{self._source.shown} holds no picture that can be read.")
+                    self._stop.wait(max(0.0, due - time.monotonic()) if is_file else 0.0)
                     return is_file
                 count += 1
                 if is_file:
@@ -189,10 +195,11 @@ class LiveReader:
     def _offer(self, image: Image) -> None:
         now = time.monotonic()
         self._times.append(now)
+        self._count += 1
         with self._fresh:
             if self._newest is not None:
                 self.drops["newer frame"] += 1
-            self._newest = Frame(image=image, t=now, captured_at=datetime.now(UTC))
+            self._newest = Frame(image=image, t=now, captured_at=datetime.now(UTC), received=now)
             self.state, self.error = State.ONLINE, ""
             self._fresh.notify()
 
@@ -219,21 +226,24 @@ class FileReader:
             return None
         t = self._count / self._capture.fps
         self._count += 1
-        return Frame(image=image, t=t, captured_at=self._began + timedelta(seconds=t))
+        captured_at = self._began + timedelta(seconds=t)
+        return Frame(image=image, t=t, captured_at=captured_at, received=time.monotonic())
 
     def close(self) -> None:
         self._capture.close()
 
 
 def _check_file(path: Path, shown: str) -> None:
-    if not path.exists():
-        raise SourceFailed(f"{shown} does not exist. Check the path; it is read on the machine of the camera worker.")
-    if path.is_dir():
-        raise SourceFailed(f"{shown} is a folder. Name a video file.")
     try:
         with path.open("rb") as stream:
             empty = not stream.read(1)
+    except FileNotFoundError:
+        raise SourceFailed(
+            f"{shown} does not exist. Check the path; it is read on the machine of the camera worker."
+        ) from None
+    except IsADirectoryError:
+        raise SourceFailed(f"{shown} is a folder. Name a video file.") from None
     except OSError as error:
-        raise SourceFailed(f"{shown} can not be read: {error.strerror}.") from error
+        raise SourceFailed(f"{shown} can not be read: {error.strerror}. Check the path and its permissions.") from error
     if empty:
         raise SourceFailed(f"{shown} is empty (0 bytes). Copy the file again.")

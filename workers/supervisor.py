@@ -75,7 +75,9 @@ def run(
     """
     lease = take_lease(camera_id=camera.pk, owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
     if lease is None:
-        raise CameraBusy(f"{camera.name} is run by a worker already. Disable it first, or wait {settings.LEASE_SECONDS} s.")
+        raise CameraBusy(
+            f"{camera.name} is run by a worker already. Disable it first, or wait {settings.LEASE_SECONDS} s."
+        )
     try:
         pack, source = current_pack(), source_of(camera)
         if give_up:

@@ -88,7 +88,9 @@ class Tracker:
 
     def expire(self, t: float) -> list[Track]:
         """Ends tracks that were not seen for too long; returns those that had been confirmed."""
-        ended = [track for track in self.tracks if t - track.last_t > (LOST_SECONDS if track.confirmed else CONFIRM_SECONDS)]
+        ended = [
+            track for track in self.tracks if t - track.last_t > (LOST_SECONDS if track.confirmed else CONFIRM_SECONDS)
+        ]
         self.tracks = [track for track in self.tracks if track not in ended]
         return [track for track in ended if track.confirmed]
 
@@ -104,7 +106,9 @@ class Tracker:
         ended, self.tracks = [track for track in self.tracks if track.confirmed], []
         return ended
 
-    def _by_motion(self, t: float, found: FaceDetections, tracks: list[Track], free: list[int]) -> list[tuple[Track, int]]:
+    def _by_motion(
+        self, t: float, found: FaceDetections, tracks: list[Track], free: list[int]
+    ) -> list[tuple[Track, int]]:
         if not tracks or not free:
             return []
         overlap = iou(np.stack([track.predict(t) for track in tracks]), found.boxes)
@@ -121,7 +125,10 @@ class Tracker:
         looks = {at: embedding for at in free if (embedding := look(at)) is not None}
         alike = np.array(
             [
-                [similarity(track.appearance, looks[at]) if at in looks and track.appearance is not None else -1.0 for at in free]
+                [
+                    similarity(track.appearance, looks[at]) if at in looks and track.appearance is not None else -1.0
+                    for at in free
+                ]
                 for track in known
             ]
         )

@@ -66,6 +66,7 @@ class Terminal(honcho.manager.Manager):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__(Printer(sys.stdout))
+        self._printer.width = len("services")  # the longest name, before it is known
         self._running = False
 
     def say(self, text: str, *, name: str = "lynceus") -> None:

@@ -8,6 +8,9 @@ FUNCTION = """
 CREATE FUNCTION recognition_raise_revision() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE recognition_galleryrevision SET revision = revision + 1;
+    IF NOT FOUND THEN -- the tables were emptied
+        INSERT INTO recognition_galleryrevision (revision) VALUES (extract(epoch FROM clock_timestamp()) * 1000);
+    END IF;
     RETURN NULL;
 END $$;
 INSERT INTO recognition_galleryrevision (revision) VALUES (1);

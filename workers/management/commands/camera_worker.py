@@ -42,6 +42,7 @@ class Command(BaseCommand):
         worker_shutting_down.connect(_stop, weak=False)
         app.worker_main(
             [
+                "--quiet",
                 "worker",
                 "--queues=cameras",
                 "--pool=threads",

@@ -44,7 +44,10 @@ class Command(BaseCommand):
         cv2.setNumThreads(1)
         try:
             supervisor.run(
-                camera, stop=stop, paced=not options["no_pace"], tell=self._teller(camera, as_json=options["json"]),
+                camera,
+                stop=stop,
+                paced=not options["no_pace"],
+                tell=self._teller(camera, as_json=options["json"]),
                 give_up=True,
             )
         except (supervisor.CameraFailed, supervisor.CameraBusy) as error:
@@ -61,7 +64,9 @@ class Command(BaseCommand):
         camera = Camera.objects.filter(name=name).first()
         if camera is None:
             known = ", ".join(Camera.objects.values_list("name", flat=True)[:20]) or "none yet"
-            raise CommandError(f"There is no camera named {name!r}. Cameras: {known}. Add one with add_camera, or use --source.")
+            raise CommandError(
+                f"There is no camera named {name!r}. Cameras: {known}. Add one with add_camera, or use --source."
+            )
         return camera
 
     def _teller(self, camera: Camera, *, as_json: bool) -> Callable[[EventKind, Watched], None]:

@@ -22,20 +22,14 @@ class Command(BaseCommand):
         "yours), the web server, the camera worker, the worker for jobs and deliveries, and the clock "
         "(beat). What dies is started again. Ctrl-C stops all of it and leaves nothing behind."
     )
-    requires_system_checks: list[
-        str
-    ] = []  # the processes themselves check; a broken page is no reason to stop here
+    requires_system_checks: list[str] = []  # the processes themselves check; a broken page is no reason to stop here
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--demo", action="store_true", help="make demo cameras, people and an account at the first start"
         )
-        parser.add_argument(
-            "--host", default="127.0.0.1", help="address to serve the pages on (default: %(default)s)"
-        )
-        parser.add_argument(
-            "--port", type=_port, default=8000, help="port of the pages (default: %(default)s)"
-        )
+        parser.add_argument("--host", default="127.0.0.1", help="address to serve the pages on (default: %(default)s)")
+        parser.add_argument("--port", type=_port, default=8000, help="port of the pages (default: %(default)s)")
 
     def handle(self, *, demo: bool, host: str, port: int, **_options: Any) -> None:
         terminal = up.Terminal()
@@ -52,15 +46,14 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         terminal.say("Stopped.")
         if code:
-            raise CommandError(
-                "A process could not be kept running; its lines above say why.", returncode=code
-            )
+            raise CommandError("A process could not be kept running; its lines above say why.", returncode=code)
 
     def _run(self, terminal: up.Terminal, address: up.Address, *, demo: bool) -> int:
         postgres, redis = settings.EMBEDDED_POSTGRES, settings.EMBEDDED_REDIS
         services = Services(settings.DATA_DIR, postgres=postgres, redis=redis, log=terminal.say)
         try:
             services.start()
+            settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns about a folder that is not there
             if migrate_if_behind():
                 terminal.say("The database was brought up to date.")
             if demo:
