@@ -34,6 +34,8 @@ from workers.tracking import Track, Tracker
 _log = logging.getLogger(__name__)
 
 FRAME_WAIT = 0.25
+MIN_FACE = 32  # pixels; nobody is recognised from fewer
+LARGE_FRAME = 24  # in a large frame, a face is at least this part of the shorter side
 STILL_SECONDS = 5.0  # a still scene without faces is looked at this often
 VERIFY_SECONDS = 1.0  # a decided track is compared with its face this often
 MIN_QUALITY = 0.08  # below, a face is followed, but nothing is decided from it
@@ -90,7 +92,7 @@ class CameraLoop:
             if self._is_worth(frame, motion):
                 faces = _Faces(frame, self._pack)
                 self._follow(faces, motion)
-                self._decide(frame.captured_at)
+                self._decide(frame)
                 self._note_time(frame)
         self._writer.flush()
         self._show(frame)
@@ -172,7 +174,7 @@ class CameraLoop:
         return (
             undecided
             or motion.cut
-            or quality.score > watched.best_quality
+            or quality.score > watched.best_quality * BETTER_SHOT
             or frame.t - watched.embedded_t >= VERIFY_SECONDS
         )
 
@@ -201,18 +203,18 @@ class CameraLoop:
 
     # --- decisions -----------------------------------------------------------------------------------------------
 
-    def _decide(self, now: datetime) -> None:
-        """Decides every track anew whose evidence, or the gallery, has changed; one person is one track at a time."""
+    def _decide(self, frame: Frame) -> None:
+        """Decides every track anew whose evidence, or the gallery, has changed; one person is one face in view."""
         snapshot = gallery()
         taken: set[int] = set()
         by_likeness = sorted(self._watched.values(), key=lambda w: -(w.decision.similarity or -1.0))
         for watched in by_likeness:
             if not watched.track.confirmed:
                 continue
-            clash = watched.decision.person in taken
+            clash = watched.decision.person in taken and watched.track.last_t == frame.t
             if clash or watched.weighed != watched.evidence.count or watched.decided_revision != snapshot.revision:
-                self._decide_one(watched, snapshot, frozenset(taken), now, ended=False)
-            if watched.decision.person is not None:
+                self._decide_one(watched, snapshot, frozenset(taken), frame.captured_at, ended=False)
+            if watched.decision.person is not None and watched.track.last_t == frame.t:
                 taken.add(watched.decision.person)
 
     def _decide_one(
@@ -241,7 +243,7 @@ class CameraLoop:
     def _note_time(self, frame: Frame) -> None:
         now = time.monotonic()
         self._processed.append(now)
-        self._lag_ms = 0.8 * self._lag_ms + 0.2 * max(0.0, (now - frame.t) * 1000)
+        self._lag_ms = 0.8 * self._lag_ms + 0.2 * max(0.0, (now - frame.received) * 1000)
 
     def _show(self, frame: Frame) -> None:
         """Offers a live picture, while somebody looks."""
@@ -293,7 +295,8 @@ class _Faces:
 
     def __init__(self, frame: Frame, pack: Pack) -> None:
         self.frame = frame
-        self.found: FaceDetections = pack.detect(frame.image)
+        smallest = max(MIN_FACE, min(frame.image.shape[:2]) // LARGE_FRAME)
+        self.found: FaceDetections = pack.detect(frame.image, min_face=smallest)
         self._pack = pack
         self._qualities: dict[int, Quality] = {}
         self._embeddings: dict[int, Embedding] = {}

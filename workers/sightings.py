@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import IntegrityError, InterfaceError, OperationalError, connection
 
 from alerts.services import report_sighting
 from cameras.models import Verdict
@@ -110,6 +110,10 @@ class SightingWriter:
                     "Sightings of %s wait for the database (%d): %s", self._camera.name, len(self._waiting), error
                 )
                 return
+            except IntegrityError as error:  # a rule or a person was deleted this moment; the next try knows that
+                self._retry_at = now + RETRY_SECONDS
+                _log.warning("A sighting of %s is written again: %s", self._camera.name, error)
+                continue
             watched.saved_at, watched.urgent = now, False
             del self._waiting[watched.id]
 

@@ -14,7 +14,8 @@ import threading
 import uuid
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
+from redis.exceptions import RedisError
 
 from accounts.vault import VaultError
 from cameras import live
