@@ -38,9 +38,7 @@ def _drop_databases_of_killed_runs() -> None:
     with psycopg.connect(
         host=default["HOST"], port=default["PORT"], user=default["USER"], dbname="postgres", autocommit=True
     ) as connection:
-        rows = connection.execute(
-            "SELECT datname FROM pg_database WHERE datname LIKE 'test_lynceus_%'"
-        ).fetchall()
+        rows = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'test_lynceus_%'").fetchall()
         for (name,) in rows:
             pid = name.split("_")[2]
             if pid.isdigit() and not psutil.pid_exists(int(pid)):

@@ -32,9 +32,7 @@ class Filters:
     @classmethod
     def parse(cls, state: object, person: object, camera: object) -> Filters:
         """From an address or a message; what makes no sense counts as not given."""
-        return cls(
-            state=str(state) if state in AlertState.values else "", person=_id(person), camera=_id(camera)
-        )
+        return cls(state=str(state) if state in AlertState.values else "", person=_id(person), camera=_id(camera))
 
     def admit(self, alert: Alert) -> bool:
         return (

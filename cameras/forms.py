@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -39,10 +40,10 @@ class CameraForm(forms.Form):
     loop = forms.BooleanField(required=False, label="Start a file again when it ends")
     enabled = forms.BooleanField(required=False, initial=True, label="Watch this camera")
 
-    def __init__(self, *args: Any, camera: Camera | None = None, **kwargs: Any) -> None:
+    def __init__(self, data: Mapping[str, Any] | None = None, *, camera: Camera | None = None) -> None:
         names = ("name", "latitude", "longitude", "loop", "enabled")
         initial = {name: getattr(camera, name) for name in names} if camera else {}
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(data, initial=initial)
         if camera is not None:
             source = self.fields["source"]
             source.required = False

@@ -41,7 +41,7 @@ def parse_source(text: str) -> Source:
         )
     if len(text) > 2000 or "\x00" in text:
         raise SourceError("The source is too long or has characters that no address has.")
-    if text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) <= 3:
         return Source(kind=Kind.USB, text=text, shown=f"USB camera {int(text)}")
     if "://" not in text:
         path = str(Path(text).expanduser().absolute())

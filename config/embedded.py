@@ -117,6 +117,14 @@ class Services:
         with readable_errors(self._layout), self._starting():
             self._release()
 
+    def stop_unused(self) -> None:
+        """Stop servers that a killed process has left running; does nothing while anybody uses them."""
+        if not self._layout.run.is_dir():
+            return
+        with readable_errors(self._layout), self._starting():
+            self._use_lock = _open_lock(self._layout.run / "use.lock")
+            self._release()
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -183,6 +191,7 @@ def main() -> int:
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("--no-postgres", action="store_true", help="the database is somewhere else")
     parser.add_argument("--no-redis", action="store_true", help="Redis is somewhere else")
+    parser.add_argument("--stop", action="store_true", help="only stop servers that nobody uses any more")
     options = parser.parse_args()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -194,6 +203,9 @@ def main() -> int:
 
     services = Services(options.data_dir, postgres=not options.no_postgres, redis=not options.no_redis, log=log)
     try:
+        if options.stop:
+            services.stop_unused()
+            return 0
         with services:
             while not stopping.wait(CHECK_SECONDS):
                 try:

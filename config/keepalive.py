@@ -4,7 +4,8 @@ Starts the command in a process group of its own, starts it again when it dies (
 and ends the whole group when asked to (SIGTERM, SIGINT) or when the parent process is gone, however that
 went: after a `kill -9` of the parent nothing is left. Without a COMMAND it is read as a JSON list from the
 variable LYNCEUS_KEEPALIVE_COMMAND: then the command's name stands in the command line of one process only,
-and whoever kills by name hits that one and not its keeper.
+and whoever kills by name hits that one and not its keeper. A second list, LYNCEUS_KEEPALIVE_CLEANUP, is run
+once when the parent is gone: what the parent would have tidied up itself.
 
 Needs the standard library and psutil. Exit code 0 after an ordered stop, 2 when the command does not exist.
 """
@@ -27,6 +28,8 @@ from dataclasses import dataclass
 import psutil
 
 COMMAND_VARIABLE = "LYNCEUS_KEEPALIVE_COMMAND"
+CLEANUP_VARIABLE = "LYNCEUS_KEEPALIVE_CLEANUP"
+CLEANUP_SECONDS = 60
 TICK_SECONDS = 0.5
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 10.0
@@ -55,7 +58,7 @@ class Keeper:
         self._command = list(command)
         self._grace = grace
         self._stop = threading.Event()
-        self._parent_lives = _watch(parent)
+        self.parent_lives = _watch(parent)
 
     def stop(self, *_signal: object) -> None:
         self._stop.set()
@@ -74,10 +77,9 @@ class Keeper:
 
     def _run_once(self) -> Outcome:
         began = time.monotonic()
-        environment = {key: value for key, value in os.environ.items() if key != COMMAND_VARIABLE}
         child = subprocess.Popen(
             self._command,
-            env=environment,
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=_follow_parent_into_death() if sys.platform == "linux" else None,
@@ -100,7 +102,12 @@ class Keeper:
             self._stop.wait(min(left, TICK_SECONDS))
 
     def _wanted_to_end(self) -> bool:
-        return self._stop.is_set() or not self._parent_lives()
+        return self._stop.is_set() or not self.parent_lives()
+
+
+def _environment() -> dict[str, str]:
+    ours = {COMMAND_VARIABLE, CLEANUP_VARIABLE}
+    return {key: value for key, value in os.environ.items() if key not in ours}
 
 
 def _watch(pid: int | None) -> Callable[[], bool]:
@@ -161,6 +168,9 @@ def main() -> int:
         signal.signal(number, keeper.stop)
     try:
         keeper.run()
+        cleanup = json.loads(os.environ.get(CLEANUP_VARIABLE, "[]"))
+        if cleanup and not keeper.parent_lives():
+            subprocess.run(cleanup, env=_environment(), check=False, timeout=CLEANUP_SECONDS)
     except (FileNotFoundError, PermissionError) as error:
         _say(f"cannot start {command[0]}: {error.strerror}")
         return 2

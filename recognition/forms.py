@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -29,11 +29,10 @@ class PhotosField(forms.FileField):
         super().__init__(**kwargs)
         self.several = several
         self.widget.attrs.update({"accept": _ACCEPT, "data-max-mb": settings.MAX_PHOTO_MB})
-        if several:
-            self.widget.attrs.update({"multiple": True, "data-max-files": MAX_PHOTOS})
+        self.widget.attrs["multiple"] = several
 
-    def clean(self, data: Any, initial: Any = None) -> list[Upload]:  # type: ignore[override]
-        files: list[UploadedFile] = [f for f in (data if isinstance(data, list) else [data]) if f]
+    def clean(self, data: Any, initial: Any = None) -> list[Upload]:
+        files: list[UploadedFile[bytes]] = [f for f in (data if isinstance(data, list) else [data]) if f]
         if not files:
             raise forms.ValidationError("No photo came in. Choose a JPEG, PNG or WebP photo and send it again.")
         if len(files) > (MAX_PHOTOS if self.several else 1):
@@ -66,18 +65,12 @@ class EnrolForm(PhotosForm):
 
     name = forms.CharField(max_length=NAME_LENGTH, widget=forms.TextInput(attrs={"autocomplete": "off"}))
     watchlist = forms.ModelChoiceField(
-        Watchlist.objects.none(),
+        Watchlist.objects.filter(is_active=True),
         required=False,
         empty_label="No watchlist: recognised, but no alert",
         help_text="Somebody on a watchlist causes an alert when a camera sees them.",
     )
     field_order = ["name", "watchlist", "photos"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        choice = self.fields["watchlist"]
-        assert isinstance(choice, forms.ModelChoiceField)
-        choice.queryset = Watchlist.objects.filter(is_active=True)
 
 
 class IdentifyForm(PhotosForm):
@@ -94,16 +87,12 @@ class PersonForm(forms.Form):
     name = forms.CharField(max_length=NAME_LENGTH, widget=forms.TextInput(attrs={"autocomplete": "off"}))
     notes = forms.CharField(required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 4}))
     watchlists = forms.ModelMultipleChoiceField(
-        Watchlist.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
+        Watchlist.objects.all(), required=False, widget=forms.CheckboxSelectMultiple
     )
 
-    def __init__(self, *args: Any, person: Person, **kwargs: Any) -> None:
-        on_lists: Iterable[int] = person.entries.values_list("watchlist_id", flat=True)
-        initial = {"name": person.name, "notes": person.notes, "watchlists": list(on_lists)}
-        super().__init__(*args, initial=initial, **kwargs)
-        choice = self.fields["watchlists"]
-        assert isinstance(choice, forms.ModelMultipleChoiceField)
-        choice.queryset = Watchlist.objects.all()
+    def __init__(self, data: Mapping[str, Any] | None = None, *, person: Person) -> None:
+        on_lists = list(person.entries.values_list("watchlist_id", flat=True))
+        super().__init__(data, initial={"name": person.name, "notes": person.notes, "watchlists": on_lists})
 
 
 class WatchlistForm(forms.ModelForm[Watchlist]):

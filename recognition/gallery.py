@@ -12,11 +12,12 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Min, Q
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
 from accounts import vault
@@ -39,6 +40,12 @@ class Snapshot:
     thresholds: dict[int, float]  # only people whose watchlists say something else than the pack
     pack_threshold: float
     margin: float
+    expires_at: datetime | None  # when the next watchlist entry is over, which no trigger tells
+
+    def holds(self, revision: int, pack: str) -> bool:
+        """Whether it is still what the database says at this revision."""
+        over = self.expires_at is not None and self.expires_at <= timezone.now()
+        return not over and (self.revision, self.pack) == (revision, pack)
 
     def threshold(self, person: int) -> float:
         """The similarity that is asked for before this person counts as recognised."""
@@ -92,7 +99,7 @@ def forget() -> None:
 def _read(known: Snapshot | None) -> Snapshot:
     pack = current_pack()
     revision = GalleryRevision.objects.values_list("revision", flat=True).first() or 0
-    if known is not None and known.revision == revision and known.pack == pack.version:
+    if known is not None and known.holds(revision, pack.version):
         return known
     with transaction.atomic(durable=not connection.in_atomic_block):
         revision = GalleryRevision.objects.values_list("revision", flat=True).first() or 0
@@ -105,6 +112,7 @@ def _read(known: Snapshot | None) -> Snapshot:
             thresholds=_thresholds(),
             pack_threshold=pack.threshold,
             margin=pack.margin,
+            expires_at=_expiring().aggregate(first=Min("expires_at"))["first"],
         )
 
 
@@ -124,13 +132,21 @@ def _updated(base: Gallery, pack: Pack) -> Gallery:
             if isinstance(content, vault.VaultError):
                 _log.error("Template %s is not used: %s", template.pk, content)
                 continue
+            row = np.frombuffer(content, dtype="<f4") if len(content) == 4 * pack.dimension else None
+            if row is None or not np.isfinite(row).all():
+                _log.error("Template %s is not used: it is no embedding of %s.", template.pk, pack.version)
+                continue
             ids.append(template.pk)
             persons.append(template.person_id)
-            rows.append(np.frombuffer(content, dtype="<f4"))
+            rows.append(row)
     return base.changed(
         add=Templates(ids, persons, np.array(rows, np.float32).reshape(-1, pack.dimension)),
         remove=base.templates - wanted,
     )
+
+
+def _expiring() -> QuerySet[WatchlistEntry]:
+    return WatchlistEntry.objects.filter(expires_at__gt=timezone.now(), watchlist__threshold__isnull=False)
 
 
 def _thresholds() -> dict[int, float]:

@@ -39,10 +39,11 @@ LARGE_FRAME = 24  # in a large frame, a face is at least this part of the shorte
 STILL_SECONDS = 5.0  # a still scene without faces is looked at this often
 VERIFY_SECONDS = 1.0  # a decided track is compared with its face this often
 MIN_QUALITY = 0.08  # below, a face is followed, but nothing is decided from it
-OTHER_FACE = 0.78  # a look below this similarity to its own track is somebody else's face
-CLEAR_QUALITY = 0.3  # only such a look may end a track
+OTHER_FACE = 0.8  # a look less similar to its own track may be somebody else's face
+SPLIT_LOOKS = 2  # so many of them in a row are: a face at the picture's edge may do it once
 BETTER_SHOT = 1.15
 PREVIEW_SECONDS = 0.3
+MARK_SECONDS = 0.3  # a face that the last search did not find is not marked for longer
 STATUS_SECONDS = 1.0
 
 
@@ -173,25 +174,30 @@ class CameraLoop:
         undecided = watched.decision.verdict is Verdict.UNDECIDED
         return (
             undecided
+            or watched.doubts > 0
             or motion.cut
             or quality.score > watched.best_quality * BETTER_SHOT
             or frame.t - watched.embedded_t >= VERIFY_SECONDS
         )
 
     def _weigh(self, watched: Watched, faces: _Faces, at: int) -> Watched:
-        """Takes a look into evidence; a clear look at somebody else ends the track and starts another."""
-        frame, quality = faces.frame, faces.quality(at)
-        embedding = faces.embedding(at)
+        """Takes a look into evidence; looks at somebody else end the track and start another."""
+        frame, embedding = faces.frame, faces.embedding(at)
         if embedding is None:
             return watched
+        watched.embedded_t = frame.t
         known = watched.track.appearance
-        if known is not None and quality.score >= CLEAR_QUALITY and similarity(known, embedding) < OTHER_FACE:
+        if known is not None and similarity(known, embedding) < OTHER_FACE:
+            watched.doubts += 1
+            if watched.doubts < SPLIT_LOOKS:
+                return watched
             track = self._tracker.split(watched.track, faces.found, at, frame.t)
             if watched.track.confirmed:
                 self._finish([watched.track])
             watched = self._watch(track, frame)
-        watched.evidence.add(embedding, quality.score)
-        watched.embedded_t = frame.t
+            watched.embedded_t = frame.t
+        watched.doubts = 0
+        watched.evidence.add(embedding, faces.quality(at).score)
         watched.track.appearance = watched.evidence.mean()
         return watched
 
@@ -211,10 +217,12 @@ class CameraLoop:
         for watched in by_likeness:
             if not watched.track.confirmed:
                 continue
-            clash = watched.decision.person in taken and watched.track.last_t == frame.t
+            in_view = watched.track.last_t == frame.t
+            others = frozenset(taken) if in_view else frozenset()
+            clash = watched.decision.person in others
             if clash or watched.weighed != watched.evidence.count or watched.decided_revision != snapshot.revision:
-                self._decide_one(watched, snapshot, frozenset(taken), frame.captured_at, ended=False)
-            if watched.decision.person is not None and watched.track.last_t == frame.t:
+                self._decide_one(watched, snapshot, others, frame.captured_at, ended=False)
+            if watched.decision.person is not None and in_view:
                 taken.add(watched.decision.person)
 
     def _decide_one(
@@ -258,7 +266,7 @@ class CameraLoop:
                 verdict=w.decision.verdict,
             )
             for w in self._watched.values()
-            if w.track.confirmed and frame.t - w.track.last_t < 1.0
+            if w.track.confirmed and self._detected_t - w.track.last_t < MARK_SECONDS
         ]
         try:
             live.publish_picture(self._facts.id, draw(frame.image, marks))

@@ -88,7 +88,7 @@ CAMERAS = (
         latitude=47.37795,
         longitude=8.53892,
         shots=(
-            Shot(photo="wall", seconds=4, start=(120, 300, 240), end=(160, 280, 220)),
+            Shot(photo="wall", seconds=9, start=(120, 300, 240), end=(160, 280, 220)),
             Shot(photo="group", seconds=11, start=(1000, 260, 560), end=(640, 380, 600), light=(0.85, 1.15)),
             Shot(photo="wall", seconds=6, start=(160, 280, 220), end=(130, 260, 240)),
             Shot(photo="group", seconds=9, start=(520, 330, 560), end=(230, 330, 520), light=(1.1, 0.9)),
@@ -102,6 +102,17 @@ CAMERAS = (
             Shot(photo="astronaut", seconds=9, start=(190, 150, 400), end=(300, 150, 360), light=(1.15, 0.85)),
             Shot(photo="wall", seconds=6, start=(160, 240, 230), end=(140, 280, 250)),
             Shot(photo="group", seconds=12, start=(640, 400, 1240), end=(800, 380, 760), light=(0.8, 1.0)),
+        ),
+    ),
+    DemoCamera(
+        name="Car park",
+        latitude=47.37842,
+        longitude=8.53955,
+        shots=(
+            Shot(photo="wall", seconds=7, start=(130, 260, 230), end=(170, 290, 250), light=(0.7, 0.8)),
+            Shot(photo="group", seconds=10, start=(1050, 330, 460), end=(900, 300, 620), light=(0.7, 0.85)),
+            Shot(photo="group", seconds=8, start=(700, 360, 560), end=(420, 340, 520), light=(0.85, 0.7)),
+            Shot(photo="wall", seconds=8, start=(170, 290, 250), end=(140, 250, 230), light=(0.8, 0.7)),
         ),
     ),
 )

@@ -62,6 +62,7 @@ class Watched:
     decided_revision: int = -1
     weighed: int = -1  # evidence.count at the last decision
     embedded_t: float = float("-inf")
+    doubts: int = 0  # looks in a row that did not resemble the track
     best_quality: float = 0.0
     shot: bytes | None = None  # waits to be written
     closed: bool = False

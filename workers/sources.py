@@ -104,6 +104,16 @@ class Capture:
         return capture
 
 
+def check(source: Source) -> None:
+    """Opens the source and takes one picture; raises SourceFailed."""
+    capture = Capture(source)
+    try:
+        if capture.read() is None:
+            raise SourceFailed(_no_picture(source))
+    finally:
+        capture.close()
+
+
 class LiveReader:
     """Reads a source in a thread and offers the newest frame only."""
 
@@ -172,7 +182,7 @@ class LiveReader:
                 image = capture.read()
                 if image is None:
                     if is_file and count == 0:
-                        raise SourceFailed(f"{self._source.shown} holds no picture that can be read.")
+                        raise SourceFailed(_no_picture(self._source))
                     self._stop.wait(max(0.0, due - time.monotonic()) if is_file else 0.0)
                     return is_file
                 count += 1
@@ -247,3 +257,7 @@ def _check_file(path: Path, shown: str) -> None:
         raise SourceFailed(f"{shown} can not be read: {error.strerror}. Check the path and its permissions.") from error
     if empty:
         raise SourceFailed(f"{shown} is empty (0 bytes). Copy the file again.")
+
+
+def _no_picture(source: Source) -> str:
+    return f"{source.shown} gives no picture that can be read. Check it with a video player."

@@ -7,10 +7,12 @@ doubled or lost without harm. A killed worker's leases run out and its cameras a
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
 import threading
+import time
 import uuid
 
 from django.conf import settings
@@ -29,7 +31,7 @@ from recognition.engine import EngineError
 from recognition.packs import current_pack
 from workers.camera_loop import CameraLoop
 from workers.sightings import Tell
-from workers.sources import Capture, FileReader, LiveReader, SourceFailed
+from workers.sources import FileReader, LiveReader, SourceFailed, check
 
 _log = logging.getLogger(__name__)
 
@@ -52,18 +54,26 @@ def dispatch() -> list[int]:
 
 def attend(camera_id: int) -> None:
     """Runs the camera if nobody else does, until it ends, changes or the process stops."""
-    camera = Camera.objects.filter(pk=camera_id, enabled=True).first()
-    if camera is None or stopping.is_set():
-        return
+    try:
+        camera = Camera.objects.filter(pk=camera_id, enabled=True).first()
+        if camera is not None and not stopping.is_set():
+            _attend(camera)
+    except DatabaseError as error:
+        _log.warning("Camera %s is taken up again when the database answers: %s", camera_id, error)
+    finally:
+        connection.close()
+
+
+def _attend(camera: Camera) -> None:
     try:
         run(camera, stop=stopping)
     except CameraBusy:
         return
-    except CameraFailed as error:
-        _log.error("%s can not be run: %s", camera.name, error)
-        live.publish_status(camera.pk, Status(state=State.OFFLINE, last_error=redact(str(error))))
-    finally:
-        connection.close()
+    except CameraFailed as failure:
+        _log.error("%s can not be run: %s", camera.name, failure)
+        status = Status(state=State.OFFLINE, last_error=redact(str(failure)), since=time.time())
+        with contextlib.suppress(RedisError):
+            live.publish_status(camera.pk, status)
 
 
 def run(
@@ -82,7 +92,7 @@ def run(
     try:
         pack, source = current_pack(), source_of(camera)
         if give_up:
-            Capture(source).close()
+            check(source)
         reader = LiveReader(source, loop=camera.loop) if paced else FileReader(source)
         loop = CameraLoop(camera=camera, lease=lease, reader=reader, pack=pack, stop=stop, tell=tell)
         loop.run()
@@ -90,11 +100,16 @@ def run(
     except (EngineError, SourceError, SourceFailed, VaultError) as error:
         raise CameraFailed(str(error)) from error
     finally:
-        release_lease(lease)
+        try:
+            release_lease(lease)
+        except DatabaseError as error:
+            connection.close()
+            _log.warning("The lease of %s runs out by itself: %s", camera.name, error)
 
 
 def _when_over(camera: Camera, loop: CameraLoop) -> None:
     """A file that came to its end is switched off, or it would be watched again from its start."""
-    live.clear_status(camera.pk)
     if loop.ended and camera.enabled and not camera.loop:
         end_camera(camera=camera, note="The file came to its end. Enable the camera to watch it again.")
+    with contextlib.suppress(RedisError):
+        live.clear_status(camera.pk)

@@ -2,8 +2,8 @@
 
 Motion first: the boxes that tracks are expected at (constant velocity) are assigned to detections by intersection over
 union (SORT, Bewley et al. 2016). Then appearance: a face that motion alone can not place, after an occlusion or a cut,
-continues the track it resembles. A new track counts only when it is seen again, so that a single false detection
-opens nothing.
+continues the track it resembles. A new track counts only when it is seen again, and several times when the detector was
+never sure of it, so that false detections open nothing.
 
 Boxes are xyxy pixels, times seconds on the source's clock. Pure computing; appearances are asked for only when needed.
 """
@@ -24,9 +24,11 @@ Look = Callable[[int], Embedding | None]
 
 LOST_SECONDS = 2.0
 CONFIRM_HITS = 2
+SURE_SCORE = 0.96  # a detection score that no false face reached in the clips this was set with
+UNSURE_HITS = 4  # what a track needs that never reached it
 CONFIRM_SECONDS = 1.0
 MIN_IOU = 0.15
-SAME_FACE = 0.85  # similarity from which two looks are taken for the same face within seconds
+SAME_FACE = 0.88  # similarity from which two looks are taken for the same face; others of one scene reach 0.87
 _SMOOTH = 0.5
 
 
@@ -39,6 +41,7 @@ class Track:
     points: Floats
     first_t: float
     last_t: float
+    score: float  # the best detection's
     hits: int = 1
     confirmed: bool = False
     velocity: Floats = field(default_factory=lambda: np.zeros(4, np.float32))
@@ -48,13 +51,15 @@ class Track:
         """Where the box should be at time t."""
         return self.box + self.velocity * np.float32(min(t - self.last_t, 1.0))
 
-    def see(self, box: Floats, points: Floats, t: float) -> None:
+    def see(self, found: FaceDetections, at: int, t: float) -> None:
         """Takes a detection into the track."""
+        box = found.boxes[at]
         elapsed = max(t - self.last_t, 1e-3)
         self.velocity = _SMOOTH * self.velocity + (1 - _SMOOTH) * (box - self.box) / np.float32(elapsed)
-        self.box, self.points, self.last_t = box, points, t
-        self.hits += 1
-        self.confirmed = self.confirmed or self.hits >= CONFIRM_HITS
+        self.box, self.points, self.last_t = box, found.points[at], t
+        self.hits, self.score = self.hits + 1, max(self.score, float(found.scores[at]))
+        enough = CONFIRM_HITS if self.score >= SURE_SCORE else UNSURE_HITS
+        self.confirmed = self.confirmed or self.hits >= enough
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,11 +84,7 @@ class Tracker:
         if not cut:
             seen += self._by_motion(t, found, free_tracks, free)
         seen += self._by_appearance(t, found, free_tracks, free, look)
-        for at in free:
-            self._count += 1
-            track = Track(self._count, found.boxes[at], found.points[at], t, t)
-            self.tracks.append(track)
-            seen.append((track, at))
+        seen += [(self._start(found, at, t), at) for at in free]
         return Update(seen=seen, ended=self.expire(t))
 
     def expire(self, t: float) -> list[Track]:
@@ -96,15 +97,20 @@ class Tracker:
 
     def split(self, track: Track, found: FaceDetections, at: int, t: float) -> Track:
         """Another face stands where the track's was: ends the track and starts a new one from the detection."""
-        self._count += 1
-        new = Track(self._count, found.boxes[at], found.points[at], t, t)
-        self.tracks = [other for other in self.tracks if other is not track] + [new]
-        return new
+        self.tracks = [other for other in self.tracks if other is not track]
+        return self._start(found, at, t)
 
     def drop_all(self) -> list[Track]:
         """Ends everything; returns the tracks that had been confirmed."""
         ended, self.tracks = [track for track in self.tracks if track.confirmed], []
         return ended
+
+    def _start(self, found: FaceDetections, at: int, t: float) -> Track:
+        self._count += 1
+        score = float(found.scores[at])
+        track = Track(self._count, found.boxes[at], found.points[at], t, t, score)
+        self.tracks.append(track)
+        return track
 
     def _by_motion(
         self, t: float, found: FaceDetections, tracks: list[Track], free: list[int]
@@ -141,7 +147,7 @@ class Tracker:
         t: float, found: FaceDetections, pairs: list[tuple[Track, int]], tracks: list[Track], free: list[int]
     ) -> list[tuple[Track, int]]:
         for track, at in pairs:
-            track.see(found.boxes[at], found.points[at], t)
+            track.see(found, at, t)
             tracks.remove(track)
             free.remove(at)
         return pairs

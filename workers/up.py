@@ -31,7 +31,7 @@ import honcho.manager
 import psutil
 from honcho.printer import Message, Printer
 
-from config.keepalive import COMMAND_VARIABLE
+from config.keepalive import CLEANUP_VARIABLE, COMMAND_VARIABLE
 
 MIN_FREE_BYTES = 500 * 2**20
 DRAIN_SECONDS = 8  # what a process gets to finish its work after SIGTERM
@@ -205,6 +205,8 @@ def run(terminal: Terminal, listed: Mapping[str, Sequence[str]], *, folder: Path
             "LYNCEUS_SERVICES": "external",
             COMMAND_VARIABLE: json.dumps(list(command)),
         }
+        if name == "services":
+            environment[CLEANUP_VARIABLE] = json.dumps([*command, "--stop"])
         terminal.add_process(name, f"exec {shlex.join(keeper)}", env=environment, cwd=str(folder))
     # honcho kills what is left this many seconds after the first process has ended: later than keepers do.
     honcho.manager.KILL_WAIT = DRAIN_SECONDS + 4

@@ -23,6 +23,7 @@ from config import embedded, redis_server
 from config.embedded import EmbeddedError, Services
 from config.embedded_layout import SOCKET_PATH_MAX, Layout
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 USER_OF_SERVICES = """
 import sys
 from pathlib import Path
@@ -58,6 +59,12 @@ def connect(data_dir: Path) -> psycopg.Connection[tuple[object, ...]]:
 
 def pid_in(path: Path) -> int:
     return int(path.read_text().split(maxsplit=1)[0])
+
+
+def use_redis(data_dir: Path) -> subprocess.Popen[str]:
+    """Another process that uses the Redis of the folder until it is given a line."""
+    command = [sys.executable, "-c", USER_OF_SERVICES, str(data_dir)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
 
 
 def kill(pid: int) -> None:
@@ -159,8 +166,7 @@ def test_stale_pid_files_and_half_made_clusters_are_no_obstacle(tmp_path: Path) 
 
 
 def test_the_last_user_stops_the_servers(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", USER_OF_SERVICES, str(tmp_path)]
-    users = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    users = [use_redis(tmp_path) for _ in range(2)]
     for user in users:
         assert user.stdout is not None
         assert user.stdout.readline() == "started\n"
@@ -173,8 +179,7 @@ def test_the_last_user_stops_the_servers(tmp_path: Path) -> None:
 
 
 def test_a_killed_user_does_not_keep_the_servers_alive(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", USER_OF_SERVICES, str(tmp_path)]
-    killed = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    killed = use_redis(tmp_path)
     assert killed.stdout is not None
     assert killed.stdout.readline() == "started\n"
     server = psutil.Process(pid_in(Layout.of(tmp_path).redis_socket.parent / "redis.pid"))
@@ -183,6 +188,20 @@ def test_a_killed_user_does_not_keep_the_servers_alive(tmp_path: Path) -> None:
     assert server.is_running()
     with Services(tmp_path, postgres=False, redis=True, log=lambda text: None):
         assert server.is_running()  # adopted, not replaced
+    assert not server.is_running()
+
+
+def test_servers_that_a_killed_user_left_can_be_stopped_but_used_ones_cannot(tmp_path: Path) -> None:
+    stop = [sys.executable, "-m", "config.embedded", str(tmp_path), "--stop"]
+    user = use_redis(tmp_path)
+    assert user.stdout is not None
+    assert user.stdout.readline() == "started\n"
+    server = psutil.Process(pid_in(Layout.of(tmp_path).redis_socket.parent / "redis.pid"))
+    subprocess.run(stop, check=True, cwd=REPOSITORY, timeout=30)
+    assert server.is_running()
+    user.kill()
+    user.communicate()
+    subprocess.run(stop, check=True, cwd=REPOSITORY, timeout=30)
     assert not server.is_running()
 
 

@@ -15,6 +15,7 @@ import psutil
 
 from config.keepalive import FIRST_PAUSE, LONGEST_PAUSE, next_pause
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 # Writes its number, starts a child of its own that does the same, and sleeps.
 SLEEPER = """
 import os, pathlib, subprocess, sys, time
@@ -34,7 +35,9 @@ time.sleep(600)
 def keep(folder: Path, script: str = SLEEPER, *, parent: int | None = None, grace: float = 5) -> psutil.Popen:
     options = ["--parent", str(parent or os.getpid()), "--grace", str(grace)]
     command = [sys.executable, "-c", script, str(folder)]
-    return psutil.Popen([sys.executable, "-m", "config.keepalive", *options, "--", *command], stderr=subprocess.DEVNULL)
+    return psutil.Popen(
+        [sys.executable, "-m", "config.keepalive", *options, "--", *command], stderr=subprocess.DEVNULL, cwd=REPOSITORY
+    )
 
 
 def until(answers: Callable[[], object]) -> None:
@@ -84,6 +87,28 @@ def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path) -> None:
     assert gone(running)
 
 
+def test_the_cleanup_runs_when_the_parent_is_gone_and_only_then(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    done = tmp_path / "done"
+    cleanup = [sys.executable, "-c", f"open({str(done)!r}, 'w')"]
+    environment = {**os.environ, "LYNCEUS_KEEPALIVE_CLEANUP": json.dumps(cleanup)}
+    for parent_lives in (True, False):
+        parent = psutil.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        command = [sys.executable, "-m", "config.keepalive", "--parent", str(parent.pid), "--", sys.executable, "-c"]
+        keeper = psutil.Popen([*command, SLEEPER, str(tmp_path / "runs")], env=environment, cwd=REPOSITORY)
+        until(started(tmp_path / "runs", 1 if parent_lives else 2))
+        if parent_lives:
+            keeper.terminate()
+        else:
+            parent.kill()
+            parent.wait()
+        assert keeper.wait(20) == 0
+        assert done.exists() is not parent_lives
+        if parent_lives:
+            parent.kill()
+            parent.wait()
+
+
 def test_a_parent_that_is_gone_already_means_no_start(tmp_path: Path) -> None:
     parent = psutil.Popen([sys.executable, "-c", ""])
     parent.wait()
@@ -102,7 +127,7 @@ def test_a_command_that_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path
 
 def test_a_command_that_does_not_exist_is_an_error() -> None:
     command = [sys.executable, "-m", "config.keepalive", "--", "/no/such/program"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, cwd=REPOSITORY)
     assert done.returncode == 2
     assert "cannot start /no/such/program" in done.stderr
 
@@ -111,7 +136,9 @@ def test_the_command_may_come_from_the_environment(tmp_path: Path) -> None:
     out = tmp_path / "out"
     script = f"import os; open({str(out)!r}, 'w').write(str(os.environ.get('LYNCEUS_KEEPALIVE_COMMAND')))"
     environment = {**os.environ, "LYNCEUS_KEEPALIVE_COMMAND": json.dumps([sys.executable, "-c", script])}
-    keeper = psutil.Popen([sys.executable, "-m", "config.keepalive"], env=environment, stderr=subprocess.DEVNULL)
+    keeper = psutil.Popen(
+        [sys.executable, "-m", "config.keepalive"], env=environment, stderr=subprocess.DEVNULL, cwd=REPOSITORY
+    )
     until(lambda: out.exists() and out.read_text() == "None")
     keeper.terminate()
     assert keeper.wait(20) == 0

@@ -71,9 +71,7 @@ class PhotoFactory(factory.django.DjangoModelFactory[Photo]):
         if person.pk is not None:
             seed = person.pk
             kwargs.setdefault("sealed", vault.seal(person.scope, picture(seed), bind=photo_bind(person.pk)))
-            kwargs.setdefault(
-                "sealed_portrait", vault.seal(person.scope, picture(seed), bind=portrait_bind(person.pk))
-            )
+            kwargs.setdefault("sealed_portrait", vault.seal(person.scope, picture(seed), bind=portrait_bind(person.pk)))
         return kwargs
 
 

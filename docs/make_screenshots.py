@@ -1,0 +1,145 @@
+"""Makes the pictures of docs/screenshots from a running Lynceus: every page, wide and narrow, light and dark.
+
+    python docs/make_screenshots.py --url http://127.0.0.1:8000 --user demo --password ...
+
+The account should be an administrator, and the demo should have run for a minute, so that there is something to see.
+Needs the `dev` extra (Playwright) and a Chromium on PATH. Nothing is changed in Lynceus.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ARGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {1440: 900, 390: 844}
+SETTLE_MS = 2500  # live pictures and the WebSocket have arrived by then
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """A page to photograph: its file name and its address."""
+
+    name: str
+    path: str
+
+
+def main() -> int:
+    arguments = _arguments()
+    binary = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if binary is None:
+        print("No Chromium was found on PATH. Install one, then run this again.", file=sys.stderr)  # noqa: T201
+        return 1
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary, args=ARGS)
+        for width, height in SIZES.items():
+            for scheme in ("light", "dark"):
+                _one_look(browser, arguments, width, height, scheme)
+        browser.close()
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Photographs every page of a running Lynceus.")
+    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    parser.add_argument("--user", required=True)
+    parser.add_argument("--password", required=True)
+    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "screenshots")
+    parser.add_argument("--only", default="", help="a part of the names of the pages wanted")
+    return parser.parse_args()
+
+
+def _one_look(browser: Browser, arguments: argparse.Namespace, width: int, height: int, scheme: str) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+        device_scale_factor=2 if width < 500 else 1,
+        base_url=arguments.url,
+    )
+    page = context.new_page()
+    page.on("console", _complain)
+    page.goto("/accounts/login/")
+    wanted = str(arguments.only)
+    _take(page, arguments.out, Shot(name="login", path="/accounts/login/"), width, scheme, wanted)
+    page.fill("input[name=username]", arguments.user)
+    page.fill("input[name=password]", arguments.password)
+    page.click("button[type=submit]")
+    for shot in list(_shots(page)):
+        _take(page, arguments.out, shot, width, scheme, wanted)
+    context.close()
+
+
+def _complain(message: ConsoleMessage) -> None:
+    if message.type == "error":
+        print(f"console: {message.text}", file=sys.stderr)  # noqa: T201
+
+
+def _shots(page: Page) -> Iterator[Shot]:
+    """Every page; those of one person, camera or alert are found by following the lists."""
+    fixed = {
+        "dashboard": "/",
+        "alerts": "/alerts/",
+        "people": "/people/",
+        "enrol": "/people/enrol/",
+        "identify": "/people/identify/",
+        "watchlists": "/people/watchlists/",
+        "watchlist-add": "/people/watchlists/add/",
+        "cameras": "/cameras/",
+        "camera-add": "/cameras/add/",
+        "account": "/accounts/",
+        "not-found": "/nothing-here/",
+    }
+    for name, path in fixed.items():
+        yield Shot(name=name, path=path)
+    found = {
+        "alert": _first_link(page, "/alerts/", r"^/alerts/\d+/$"),
+        "camera": _first_link(page, "/cameras/", r"^/cameras/\d+/$"),
+    }
+    found["person"] = _first_link(page, found["alert"] or "/people/", r"^/people/\d+/$")
+    parts = {"person": ("edit", "delete"), "camera": ("edit",)}
+    for name, path in found.items():
+        if path is None:
+            print(f"There is no page to show as {name}.", file=sys.stderr)  # noqa: T201
+            continue
+        yield Shot(name=name, path=path)
+        for part in parts.get(name, ()):
+            yield Shot(name=f"{name}-{part}", path=f"{path}{part}/")
+
+
+def _first_link(page: Page, start: str, pattern: str) -> str | None:
+    page.goto(start)
+    links = [link.get_attribute("href") or "" for link in page.locator("main a[href]").all()]
+    return next((link for link in links if re.match(pattern, link)), None)
+
+
+def _take(page: Page, out: Path, shot: Shot, width: int, scheme: str, wanted: str) -> None:
+    if wanted and wanted not in shot.name:
+        return
+    page.goto(shot.path)
+    page.wait_for_timeout(SETTLE_MS if shot.name in ("dashboard", "cameras", "camera") else 900)
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if overflow > 0:
+        print(f"{shot.name} is {overflow} px too wide at {width} px.", file=sys.stderr)  # noqa: T201
+    page.screenshot(path=out / f"{shot.name}-{width}-{scheme}.png")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""Who a track is: from several looks, without flicker, one person in one place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cameras.models import Verdict
+from recognition.engine import Embedding, Gallery
+from recognition.gallery import Snapshot
+from workers.decision import ENOUGH_LOOKS, KEEP, KEEP_LOOKS, SURE, Decision, Evidence, decide_track
+
+THRESHOLD = 0.84
+MARGIN = 0.02
+ANNA, BORIS = 1, 2
+NOBODY: frozenset[int] = frozenset()
+
+
+def direction(angle: float) -> Embedding:
+    """A unit vector: two of them are as alike as the cosine of the angle between them."""
+    return np.array([np.cos(angle), np.sin(angle), 0, 0], np.float32)
+
+
+def looking_like_anna(similarity: float) -> Embedding:
+    return direction(float(np.arccos(similarity)))
+
+
+def snapshot(
+    people: dict[int, Embedding] | None = None, thresholds: dict[int, float] | None = None, revision: int = 1
+) -> Snapshot:
+    people = {ANNA: direction(0), BORIS: direction(np.pi)} if people is None else people
+    return Snapshot(
+        revision=revision,
+        pack="test-1",
+        templates=Gallery.build(
+            dimension=4,
+            templates=list(range(10, 10 + len(people))),
+            persons=list(people),
+            embeddings=np.array(list(people.values()), np.float32).reshape(-1, 4),
+        ),
+        names={person: f"Person {person}" for person in people},
+        thresholds=thresholds or {},
+        pack_threshold=THRESHOLD,
+        margin=MARGIN,
+    )
+
+
+def evidence(*similarities: float, quality: float = 0.5) -> Evidence:
+    found = Evidence()
+    for similarity in similarities:
+        found.add(looking_like_anna(similarity), quality)
+    return found
+
+
+def decide(
+    found: Evidence,
+    *,
+    gallery: Snapshot | None = None,
+    before: Decision | None = None,
+    taken: frozenset[int] = NOBODY,
+    ended: bool = False,
+) -> Decision:
+    return decide_track(found, gallery or snapshot(), before or Decision(), taken=taken, ended=ended)
+
+
+KNOWN = Decision(verdict=Verdict.KNOWN, person=ANNA, similarity=0.9, threshold=THRESHOLD)
+
+
+def test_one_look_just_above_the_threshold_is_not_enough() -> None:
+    decision = decide(evidence(THRESHOLD + 0.01))
+    assert decision.verdict is Verdict.UNDECIDED
+    assert decision.person is None
+    assert decision.similarity == pytest.approx(THRESHOLD + 0.01, abs=1e-4)
+    assert decision.threshold == THRESHOLD
+
+
+def test_two_looks_above_the_threshold_are_enough() -> None:
+    decision = decide(evidence(THRESHOLD + 0.01, THRESHOLD + 0.01))
+    assert (decision.verdict, decision.person) == (Verdict.KNOWN, ANNA)
+
+
+def test_one_sure_look_is_enough() -> None:
+    assert decide(evidence(THRESHOLD + SURE + 0.01)).person == ANNA
+
+
+def test_a_face_like_two_people_is_neither() -> None:
+    twins = snapshot({ANNA: direction(0.3), BORIS: direction(-0.3)})
+    assert decide(evidence(*[1.0] * 6), gallery=twins).verdict is Verdict.UNKNOWN
+
+
+def test_unknown_needs_several_looks() -> None:
+    verdicts = [decide(evidence(*[0.5] * looks)).verdict for looks in range(1, ENOUGH_LOOKS + 1)]
+    assert verdicts == [Verdict.UNDECIDED] * (ENOUGH_LOOKS - 1) + [Verdict.UNKNOWN]
+
+
+def test_a_track_that_ends_is_decided_on_what_there_is() -> None:
+    assert decide(evidence(0.5), ended=True).verdict is Verdict.UNKNOWN
+    assert decide(Evidence(), ended=True).verdict is Verdict.UNKNOWN
+
+
+def test_without_any_look_nothing_changes() -> None:
+    assert decide(Evidence(), before=KNOWN) is KNOWN
+
+
+def test_a_name_stays_while_the_similarity_varies_around_the_threshold() -> None:
+    decision = KNOWN
+    for similarity in (THRESHOLD + 0.005, THRESHOLD - 0.005, THRESHOLD - KEEP + 0.001, THRESHOLD + 0.005):
+        decision = decide(evidence(*[similarity] * 3), before=decision)
+        assert (decision.verdict, decision.person) == (Verdict.KNOWN, ANNA)
+
+
+def test_a_name_goes_when_the_evidence_has_gone() -> None:
+    decision = decide(evidence(*[THRESHOLD - KEEP - 0.01] * ENOUGH_LOOKS), before=KNOWN)
+    assert (decision.verdict, decision.person) == (Verdict.UNKNOWN, None)
+
+
+def test_an_unknown_track_becomes_known_when_better_looks_come() -> None:
+    found = evidence(*[0.6] * 5, quality=0.1)
+    unknown = decide(found)
+    for _ in range(3):
+        found.add(looking_like_anna(0.97), 0.9)
+    assert unknown.verdict is Verdict.UNKNOWN
+    assert decide(found, before=unknown).person == ANNA
+
+
+def test_two_faces_in_view_are_not_the_same_person() -> None:
+    taken = frozenset({ANNA})
+    assert decide(evidence(*[0.95] * 5), taken=taken).verdict is Verdict.UNKNOWN
+    assert decide(evidence(*[0.95] * 5), taken=taken, before=KNOWN).person is None
+
+
+def test_a_person_who_was_deleted_from_the_gallery_is_known_no_more() -> None:
+    found = evidence(*[0.95] * 5)
+    without_anna = snapshot({BORIS: direction(np.pi)}, revision=2)
+    decision = decide(found, gallery=without_anna, before=KNOWN)
+    assert (decision.verdict, decision.person) == (Verdict.UNKNOWN, None)
+
+
+def test_an_empty_gallery_knows_nobody() -> None:
+    decision = decide(evidence(*[0.95] * 5), gallery=snapshot({}), before=KNOWN)
+    assert decision == Decision(verdict=Verdict.UNKNOWN)
+
+
+def test_a_watchlist_may_ask_for_less_or_more() -> None:
+    found = evidence(0.8, 0.8)
+    assert decide(found, gallery=snapshot(thresholds={ANNA: 0.75})).person == ANNA
+    assert decide(evidence(*[0.9] * 5), gallery=snapshot(thresholds={ANNA: 0.95})).person is None
+
+
+def test_evidence_keeps_the_best_looks_and_weighs_them_by_quality() -> None:
+    found = Evidence()
+    for _ in range(KEEP_LOOKS + 5):
+        found.add(direction(1.0), 0.1)
+    found.add(direction(0.0), 0.9)
+    assert found.count == KEEP_LOOKS + 6
+    assert len(found.looks) == KEEP_LOOKS
+    assert found.looks[0][0] == 0.9
+    mean = found.mean()
+    assert mean is not None
+    assert float(mean @ direction(0)) > float(np.mean([direction(1.0) @ direction(0)] * KEEP_LOOKS))

@@ -1,0 +1,208 @@
+"""Detections of one camera joined into tracks: by motion, then by appearance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from recognition.engine import Embedding, FaceDetections
+from workers.tracking import LOST_SECONDS, Floats, Look, Track, Tracker, Update, iou
+
+Box = tuple[float, float, float, float]
+
+
+def vector(seed: int) -> Embedding:
+    """An embedding far from that of every other seed."""
+    found = np.zeros(16, np.float32)
+    found[seed] = 1
+    return found
+
+
+def boxes(*rows: Box) -> Floats:
+    return np.array(rows, np.float32).reshape(-1, 4)
+
+
+def detections(*rows: Box, score: float = 0.99) -> FaceDetections:
+    count = len(rows)
+    return FaceDetections(
+        boxes=boxes(*rows),
+        scores=np.full(count, score, np.float32),
+        points=np.zeros((count, 5, 2), np.float32),
+    )
+
+
+def blind(at: int) -> Embedding | None:
+    return None
+
+
+def faces(*people: int) -> Look:
+    """A look that sees these people in the detections, in their order."""
+    return lambda at: vector(people[at])
+
+
+class Scene:
+    """Feeds a tracker frame by frame, as a loop does: a seen track learns the appearance of its detection."""
+
+    def __init__(self) -> None:
+        self.tracker = Tracker()
+        self.ended: list[Track] = []
+
+    def frame(self, t: float, *rows: Box, people: Sequence[int] = (), cut: bool = False) -> list[int]:
+        """The number of the track that each detection belongs to."""
+        look = faces(*people) if people else blind
+        update = self.tracker.update(t, detections(*rows), look=look, cut=cut)
+        for track, at in update.seen:
+            if people:
+                track.appearance = vector(people[at])
+        self.ended += update.ended
+        return numbers(update)
+
+
+def numbers(update: Update) -> list[int]:
+    return [track.number for track, _ in sorted(update.seen, key=lambda pair: pair[1])]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "share"),
+    [
+        ((0, 0, 10, 10), (0, 0, 10, 10), 1.0),  # the same
+        ((0, 0, 10, 10), (5, 0, 15, 10), 1 / 3),  # half of each
+        ((0, 0, 10, 10), (0, 0, 5, 5), 0.25),  # one inside the other
+        ((0, 0, 10, 10), (10, 0, 20, 10), 0.0),  # touching
+        ((0, 0, 10, 10), (30, 30, 40, 40), 0.0),  # apart
+        ((0, 0, 0, 0), (0, 0, 0, 0), 0.0),  # no area at all
+    ],
+)
+def test_iou_of_two_boxes(a: Box, b: Box, share: float) -> None:
+    assert iou(boxes(a), boxes(b))[0, 0] == pytest.approx(share)
+
+
+def test_iou_compares_every_pair() -> None:
+    assert iou(boxes((0, 0, 1, 1), (2, 2, 3, 3)), boxes((0, 0, 1, 1))).shape == (2, 1)
+    assert iou(boxes(), boxes((0, 0, 1, 1))).shape == (0, 1)
+
+
+@st.composite
+def random_boxes(draw: st.DrawFn) -> Floats:
+    corners = draw(arrays(np.float32, (draw(st.integers(1, 5)), 4), elements=st.floats(0, 500, width=32)))
+    low, high = np.minimum(corners[:, :2], corners[:, 2:]), np.maximum(corners[:, :2], corners[:, 2:])
+    return np.concatenate([low, high + 1], axis=1)
+
+
+@given(a=random_boxes(), b=random_boxes())
+def test_iou_is_a_share_symmetric_and_one_for_itself(a: Floats, b: Floats) -> None:
+    shares = iou(a, b)
+    assert (shares >= 0).all()
+    assert (shares <= 1 + 1e-5).all()
+    np.testing.assert_allclose(shares, iou(b, a).T, rtol=1e-5)
+    np.testing.assert_allclose(np.diag(iou(a, a)), 1, rtol=1e-5)
+
+
+def test_a_face_that_walks_stays_one_track() -> None:
+    scene = Scene()
+    seen = {scene.frame(n * 0.2, (n * 12, 50, n * 12 + 40, 100))[0] for n in range(20)}
+    assert seen == {1}
+    assert not scene.ended
+
+
+def test_velocity_carries_a_fast_face_over_missed_frames() -> None:
+    scene = Scene()
+    for n in range(8):
+        scene.frame(n * 0.2, (n * 20, 50, n * 20 + 40, 100))
+    # Two frames without a detection: where it was seen last and where it is now do not overlap at all.
+    assert scene.frame(2.0, (200, 50, 240, 100)) == [1]
+
+
+def test_two_faces_that_cross_keep_their_tracks() -> None:
+    scene = Scene()
+    for n in range(21):
+        left, right = n * 10.0, 200 - n * 10.0
+        rows: list[Box] = [(left, 50, left + 40, 100), (right, 80, right + 40, 130)]
+        found = scene.frame(n * 0.1, *rows, people=(1, 2))
+    assert found == [1, 2]
+    assert [track.number for track in scene.tracker.tracks] == [1, 2]
+
+
+def test_a_face_hidden_for_a_second_comes_back_as_the_same_track_by_its_appearance() -> None:
+    scene = Scene()
+    for n in range(3):
+        scene.frame(n * 0.2, (10, 50, 50, 100), people=(1,))
+    scene.frame(0.6)
+    scene.frame(1.2)
+    assert scene.frame(1.4, (300, 50, 340, 100), people=(1,)) == [1]
+
+
+def test_somebody_else_who_appears_meanwhile_is_another_track() -> None:
+    scene = Scene()
+    for n in range(3):
+        scene.frame(n * 0.2, (10, 50, 50, 100), people=(1,))
+    assert scene.frame(1.4, (300, 50, 340, 100), people=(2,)) == [2]
+
+
+def test_after_a_cut_only_appearance_counts() -> None:
+    scene = Scene()
+    here: Box = (10, 50, 50, 100)
+    for n in range(3):
+        scene.frame(n * 0.2, here, (200, 50, 240, 100), people=(1, 2))
+    # The picture changes: another person stands exactly where the first was, and the first elsewhere.
+    assert scene.frame(0.6, here, (100, 50, 140, 100), people=(3, 1), cut=True) == [3, 1]
+
+
+def test_after_a_cut_a_face_that_nothing_is_known_of_starts_a_track() -> None:
+    scene = Scene()
+    for n in range(3):
+        scene.frame(n * 0.2, (10, 50, 50, 100))
+    assert scene.frame(0.6, (10, 50, 50, 100), cut=True) == [2]
+
+
+def test_a_single_false_detection_opens_nothing() -> None:
+    scene = Scene()
+    scene.frame(0.0, (10, 50, 50, 100))
+    assert not scene.tracker.tracks[0].confirmed
+    scene.frame(0.5)
+    scene.frame(1.2)
+    assert scene.tracker.tracks == []
+    assert scene.ended == []
+
+
+@pytest.mark.parametrize(("score", "hits"), [(0.99, 2), (0.92, 4)])
+def test_a_track_counts_when_it_was_seen_often_enough_for_its_scores(score: float, hits: int) -> None:
+    tracker = Tracker()
+    confirmed = []
+    for n in range(5):
+        tracker.update(n * 0.2, detections((10, 50, 50, 100), score=score), look=blind)
+        confirmed.append(tracker.tracks[0].confirmed)
+    assert confirmed.index(True) + 1 == hits
+
+
+def test_a_track_ends_when_it_was_not_seen_for_too_long() -> None:
+    scene = Scene()
+    for n in range(3):
+        scene.frame(n * 0.2, (10, 50, 50, 100))
+    assert scene.tracker.expire(0.4 + LOST_SECONDS) == []
+    assert [track.number for track in scene.tracker.expire(0.5 + LOST_SECONDS)] == [1]
+    assert scene.tracker.tracks == []
+
+
+def test_split_ends_a_track_and_starts_another_in_its_place() -> None:
+    scene = Scene()
+    here: Box = (10, 50, 50, 100)
+    for n in range(3):
+        scene.frame(n * 0.2, here)
+    new = scene.tracker.split(scene.tracker.tracks[0], detections(here), 0, 0.6)
+    assert (new.number, new.confirmed) == (2, False)
+    assert scene.frame(0.8, here) == [2]
+    assert new.confirmed
+
+
+def test_at_the_end_only_tracks_that_counted_are_told() -> None:
+    scene = Scene()
+    scene.frame(0.0, (10, 50, 50, 100))
+    scene.frame(0.2, (10, 50, 50, 100), (200, 50, 240, 100))
+    assert [track.number for track in scene.tracker.drop_all()] == [1]
+    assert scene.tracker.tracks == []
