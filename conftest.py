@@ -5,6 +5,8 @@ They lie in the DATA_DIR of config.tests.settings; a `manage.py up` on the usual
 
 from __future__ import annotations
 
+from typing import Any
+
 import psutil
 import psycopg
 import pytest
@@ -34,7 +36,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _drop_databases_of_killed_runs() -> None:
-    default = settings.DATABASES["default"]
+    default: dict[str, Any] = settings.DATABASES["default"]
     with psycopg.connect(
         host=default["HOST"], port=default["PORT"], user=default["USER"], dbname="postgres", autocommit=True
     ) as connection:

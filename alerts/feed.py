@@ -1,7 +1,7 @@
 """What an open page has to be told: new alerts, alerts that somebody acknowledged, how many are open.
 
-A page says once what it shows (`Page.parse`). From then on `News` follows it: every alert that is committed after the page's
-cursor is pushed exactly once and in order, because alerts commit in the order of their ids.
+A page says once what it shows (`Page.parse`). From then on `News` follows it: every alert that is committed after the
+page's cursor is pushed exactly once and in order, because alerts commit in the order of their ids.
 """
 
 from __future__ import annotations
@@ -132,8 +132,6 @@ def _render(
             "gone": gone,
             "count": selectors.open_count(),
             "may_acknowledge": user.has_perm("alerts.change_alert"),
-            # A page's own token goes with every request that HTMX makes; there is none to render here.
-            "csrf_token": "NOTPROVIDED",
         },
     )
 

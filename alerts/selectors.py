@@ -32,7 +32,7 @@ def after(cursor: int, *, limit: int) -> list[Alert]:
 
 
 def between(cursor: int, newest: int, *, limit: int) -> tuple[list[Alert], int]:
-    """The alerts after the cursor up to the newest, oldest first; of more than `limit` only the newest, and how many not."""
+    """The alerts after the cursor up to the newest, oldest first; beyond `limit` only the newest, and how many not."""
     if newest <= cursor:
         return [], 0
     found = alerts().filter(id__gt=cursor, id__lte=newest)

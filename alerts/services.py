@@ -25,6 +25,7 @@ from alerts.models import Alert, AlertState, Channel, Delivery, Rule, Severity
 from cameras.models import Sighting, Verdict
 from cameras.services import SightingRecord, save_sighting
 from recognition.models import Category, Watchlist, WatchlistEntry
+from recognition.packs import current_pack
 from recognition.selectors import valid_entries
 
 _log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def report_sighting(*, sighting: SightingRecord, captured_at: datetime) -> Repor
     if row.verdict != Verdict.KNOWN or row.person_id is None:
         return Report(sighting=row, alerts=())
     entries = {e.watchlist_id: e for e in valid_entries(row.person_id) if _is_enough(row, e)}
-    told = Alert.objects.filter(sighting=row, person=row.person_id).values("rule")
+    told = Alert.objects.filter(sighting=row, person=row.person_id, rule__isnull=False).values("rule")
     rules = list(Rule.objects.filter(watchlist__in=entries, enabled=True).exclude(pk__in=told))
     if not rules:
         return Report(sighting=row, alerts=())
@@ -123,16 +124,21 @@ def acknowledge(*, actor: User, alert: Alert) -> bool:
 
 
 def _is_enough(sighting: Sighting, entry: WatchlistEntry) -> bool:
-    threshold = entry.watchlist.threshold
-    return threshold is None or (sighting.similarity is not None and sighting.similarity >= threshold)
+    return sighting.similarity is not None and sighting.similarity >= _threshold(entry)
+
+
+def _threshold(entry: WatchlistEntry) -> float:
+    """What the entry's watchlist asks for: its own threshold or the pack's."""
+    own = entry.watchlist.threshold
+    return current_pack().threshold if own is None else own
 
 
 def _raise_alert(rule: Rule, entry: WatchlistEntry, sighting: Sighting, captured_at: datetime) -> Alert | None:
     """The new alert, or None while the cooldown of the last one is not over."""
-    quiet_since = captured_at - timedelta(seconds=rule.cooldown_seconds)
-    if Alert.objects.filter(
-        rule=rule, person=sighting.person_id, camera=sighting.camera_id, captured_at__gt=quiet_since
-    ).exists():
+    quiet = timedelta(seconds=rule.cooldown_seconds)
+    # Both ways: after a clock that was ahead is set right, its alerts silence nobody for longer than that.
+    near = Alert.objects.filter(captured_at__gt=captured_at - quiet, captured_at__lt=captured_at + quiet)
+    if near.filter(rule=rule, person=sighting.person_id, camera=sighting.camera_id).exists():
         return None
     alert = Alert.objects.create(
         rule=rule,
@@ -144,7 +150,7 @@ def _raise_alert(rule: Rule, entry: WatchlistEntry, sighting: Sighting, captured
         camera_name=sighting.camera_name,
         severity=rule.severity,
         similarity=sighting.similarity or 0.0,
-        threshold=sighting.threshold or 0.0,
+        threshold=_threshold(entry),
         captured_at=captured_at,
     )
     Delivery.objects.create(alert=alert, channel=Channel.LIVE)

@@ -1,4 +1,4 @@
-"""The dashboard and the pages of alerts. Mounted at the root, so it also names the page of a person (see cameras.history)."""
+"""The dashboard and the pages of alerts; mounted at the root, so the page of a person (cameras.history) is named here."""
 
 from __future__ import annotations
 

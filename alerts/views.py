@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -93,4 +93,4 @@ def acknowledge(request: PageRequest, pk: int) -> HttpResponse:
         messages.info(request, "Somebody acknowledged this alert before you.")
     back = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
-    return HttpResponse(status=302, headers={"Location": back if safe else reverse("alert", args=[pk])})
+    return HttpResponseRedirect(back if safe else reverse("alert", args=[pk]))

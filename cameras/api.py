@@ -16,6 +16,7 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.mixins import RetrieveModelMixin
+from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -42,6 +43,7 @@ class CamerasView(RetrieveModelMixin, GenericViewSet[Camera]):
     """Cameras and their state. A source, which may hold a password, is written and never read."""
 
     serializer_class = CameraSerializer
+    parser_classes = (JSONParser,)
     queryset = Camera.objects.all()
     lookup_value_regex = r"\d+"
     required_permissions: Sequence[str] | None = None
@@ -69,9 +71,7 @@ class CamerasView(RetrieveModelMixin, GenericViewSet[Camera]):
         given = wanted.validated_data
         values = {name: given.get(name, getattr(camera, name)) for name in _CAMERA_VALUES}
         with _problems():
-            camera = services.change_camera(
-                actor=request.user, camera=camera, source=given.get("source", ""), **values
-            )
+            camera = services.change_camera(actor=request.user, camera=camera, source=given.get("source", ""), **values)
         return Response(_shown([camera]).data)
 
     def destroy(self, request: Request, pk: str) -> Response:

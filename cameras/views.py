@@ -137,10 +137,7 @@ def test_source(request: PageRequest) -> HttpResponse:
     result: ProbeResult | None = None
     problem = ""
     try:
-        if not typed and row is not None:
-            result = probe(services.source_of(row))
-        else:
-            result = probe(parse_source(typed))
+        result = probe(parse_source(typed) if typed or row is None else services.source_of(row))
         problem = result.problem
     except SourceError as error:
         problem = str(error)

@@ -115,13 +115,13 @@ def _shots(page: Page) -> Iterator[Shot]:
     }
     found["person"] = _first_link(page, found["alert"] or "/people/", r"^/people/\d+/$")
     parts = {"person": ("edit", "delete"), "camera": ("edit",)}
-    for name, path in found.items():
-        if path is None:
+    for name, link in found.items():
+        if link is None:
             print(f"There is no page to show as {name}.", file=sys.stderr)  # noqa: T201
             continue
-        yield Shot(name=name, path=path)
+        yield Shot(name=name, path=link)
         for part in parts.get(name, ()):
-            yield Shot(name=f"{name}-{part}", path=f"{path}{part}/")
+            yield Shot(name=f"{name}-{part}", path=f"{link}{part}/")
 
 
 def _first_link(page: Page, start: str, pattern: str) -> str | None:

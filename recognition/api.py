@@ -18,7 +18,7 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import ListAPIView, get_object_or_404
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import BaseParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import UserRateThrottle
@@ -71,9 +71,13 @@ class PeopleView(TakesPhotos, RetrieveModelMixin, GenericViewSet[Person]):
     serializer_class = PersonSerializer
     queryset = Person.objects.all()
     lookup_value_regex = r"\d+"
-    parser_classes = (MultiPartParser, JSONParser)
     throttle_classes = (PhotoThrottle,)
     required_permissions: Sequence[str] | None = None
+
+    def get_parsers(self) -> Sequence[BaseParser]:
+        """Photos come as a form. Changes do not: what a form leaves out can not be told from what it empties."""
+        changes = "patch" in (getattr(self, "action_map", None) or {})
+        return [JSONParser()] if changes else [MultiPartParser()]
 
     def get_queryset(self) -> QuerySet[Person]:
         return selectors.people()
@@ -83,9 +87,7 @@ class PeopleView(TakesPhotos, RetrieveModelMixin, GenericViewSet[Person]):
         page = self.paginate_queryset(selectors.people(**_valid(PersonFilter(data=request.query_params))))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    @extend_schema(
-        request={"multipart/form-data": EnrolInput}, responses={201: EnrolmentSerializer, 422: _UNUSABLE}
-    )
+    @extend_schema(request={"multipart/form-data": EnrolInput}, responses={201: EnrolmentSerializer, 422: _UNUSABLE})
     def create(self, request: Request) -> Response:
         wanted = _valid(EnrolInput(data=request.data))
         with problems():
@@ -118,9 +120,7 @@ class PeopleView(TakesPhotos, RetrieveModelMixin, GenericViewSet[Person]):
         services.delete_person(actor=request.user, person=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(
-        request={"multipart/form-data": PhotosInput}, responses={201: EnrolmentSerializer, 422: _UNUSABLE}
-    )
+    @extend_schema(request={"multipart/form-data": PhotosInput}, responses={201: EnrolmentSerializer, 422: _UNUSABLE})
     @action(detail=True, methods=["post"], required_permissions=("recognition.change_person",))
     def photos(self, request: Request, pk: str) -> Response:
         """Adds photos to the person."""
@@ -149,6 +149,7 @@ class WatchlistsView(ListModelMixin, RetrieveModelMixin, GenericViewSet[Watchlis
     """Watchlists. Every one has an alert rule from the moment it exists."""
 
     serializer_class = WatchlistSerializer
+    parser_classes = (JSONParser,)
     queryset = Watchlist.objects.all()
     lookup_value_regex = r"\d+"
     required_permissions: Sequence[str] | None = None
@@ -185,6 +186,7 @@ class EntriesView(ListModelMixin, GenericViewSet[WatchlistEntry]):
     """Who is on a watchlist."""
 
     serializer_class = EntrySerializer
+    parser_classes = (JSONParser,)
     queryset = WatchlistEntry.objects.select_related("person")
 
     @property
@@ -235,9 +237,7 @@ class IdentifyView(TakesPhotos):
     def post(self, request: Request) -> Response:
         wanted = _valid(IdentifyInput(data=request.data))
         with problems():
-            found = services.identify(
-                actor=request.user, upload=uploads([wanted["photo"]])[0], top=wanted["top"]
-            )
+            found = services.identify(actor=request.user, upload=uploads([wanted["photo"]])[0], top=wanted["top"])
         names = gallery().names
         faces = [
             {
@@ -269,9 +269,7 @@ class FaceUploadView(TakesPhotos):
         files = [file for field in ("file", "files", "photo", "photos") for file in wanted.get(field, ())]
         missing = {"target_name": name, "file": files}
         if not all(missing.values()):
-            raise ValidationError(
-                {field: ["This is needed."] for field, given in missing.items() if not given}
-            )
+            raise ValidationError({field: ["This is needed."] for field, given in missing.items() if not given})
         with problems():
             name = services.clean_name(name)
             done = services.enrol(

@@ -17,7 +17,8 @@ from datetime import datetime
 import numpy as np
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Min, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts import vault
@@ -109,10 +110,10 @@ def _read(known: Snapshot | None) -> Snapshot:
             pack=pack.version,
             templates=_updated(base, pack),
             names=dict(Person.objects.values_list("id", "name")),
-            thresholds=_thresholds(),
+            thresholds=_thresholds(pack),
             pack_threshold=pack.threshold,
             margin=pack.margin,
-            expires_at=_expiring().aggregate(first=Min("expires_at"))["first"],
+            expires_at=_valid_entries().aggregate(first=Min("expires_at"))["first"],
         )
 
 
@@ -145,18 +146,17 @@ def _updated(base: Gallery, pack: Pack) -> Gallery:
     )
 
 
-def _expiring() -> QuerySet[WatchlistEntry]:
-    return WatchlistEntry.objects.filter(expires_at__gt=timezone.now(), watchlist__threshold__isnull=False)
-
-
-def _thresholds() -> dict[int, float]:
-    """The lowest threshold among a person's valid watchlists that have one of their own."""
-    entries = WatchlistEntry.objects.filter(
-        Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
-        watchlist__is_active=True,
-        watchlist__threshold__isnull=False,
+def _valid_entries() -> QuerySet[WatchlistEntry]:
+    return WatchlistEntry.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=timezone.now()), watchlist__is_active=True
     )
-    return dict(entries.values_list("person").annotate(Min("watchlist__threshold")))
+
+
+def _thresholds(pack: Pack) -> dict[int, float]:
+    """The lowest threshold among a person's valid watchlists, where that is not the pack's own."""
+    asked = Coalesce("watchlist__threshold", Value(pack.threshold))
+    lowest = _valid_entries().values_list("person").annotate(lowest=Min(asked))
+    return {person: threshold for person, threshold in lowest if threshold != pack.threshold}
 
 
 def template_bind(person: int, pack: str) -> str:

@@ -161,6 +161,8 @@ class LiveReader:
                 ended, self.error = False, str(failure)
             except cv2.error as failure:
                 ended, self.error = False, f"{self._source.shown} could not be read: {failure.err}"
+            if self._stop.is_set():
+                return
             if ended and not self._loop:
                 with self._fresh:
                     self.state = State.ENDED

@@ -9,6 +9,7 @@ from typing import Any
 
 import factory
 from django.contrib.auth.models import Group
+from django.test import Client
 
 from accounts.models import User
 from accounts.roles import Role, ensure_roles
@@ -30,3 +31,10 @@ class UserFactory(factory.django.DjangoModelFactory[User]):
             if not Group.objects.filter(name=extracted.value, permissions__isnull=False).exists():
                 ensure_roles()  # a transactional test before this one emptied the tables
             self.groups.add(Group.objects.get(name=extracted.value))
+
+
+def sign_in(client: Client, role: Role | None) -> User:
+    """Signs the client in as a new user with this role."""
+    user = UserFactory.create(role=role)
+    client.force_login(user)
+    return user

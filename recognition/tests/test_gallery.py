@@ -167,6 +167,10 @@ def test_thresholds_come_from_valid_entries_on_active_lists() -> None:
     entry = WatchlistEntryFactory.create(watchlist=strict, person=person)
     assert gallery.gallery().threshold(person.pk) == 0.97
 
+    usual = WatchlistEntryFactory.create(person=person)  # asks for the pack's own
+    snapshot = gallery.gallery()
+    assert snapshot.threshold(person.pk) == snapshot.pack_threshold
+    usual.delete()
     WatchlistEntryFactory.create(watchlist=WatchlistFactory.create(threshold=0.9), person=person)
     assert gallery.gallery().threshold(person.pk) == 0.9
 

@@ -117,7 +117,7 @@ class ScriptedReader:
 @cache
 def _wall() -> Image:
     rows, columns = np.mgrid[0 : SIZE[1], 0 : SIZE[0]]
-    grey = 120 + 20 * np.sin(columns / 40) + 15 * np.sin(rows / 25)
+    grey = 128 + 60 * np.sin(columns / 40) + 50 * np.sin(rows / 25)
     return np.repeat(grey[:, :, None], 3, axis=2).astype(np.uint8)
 
 

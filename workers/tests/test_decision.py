@@ -42,6 +42,7 @@ def snapshot(
         thresholds=thresholds or {},
         pack_threshold=THRESHOLD,
         margin=MARGIN,
+        expires_at=None,
     )
 
 

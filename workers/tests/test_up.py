@@ -118,9 +118,8 @@ class Running:
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get("DATA_DIR") == str(self.data_dir):
-                    found.append(process)
-                elif Path(process.cwd()).is_relative_to(self.data_dir):
+                works_there = Path(process.cwd()).is_relative_to(self.data_dir)  # Redis overwrites its environment
+                if works_there or process.environ().get("DATA_DIR") == str(self.data_dir):
                     found.append(process)
             except psutil.Error:
                 continue

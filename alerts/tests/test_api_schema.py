@@ -1,0 +1,81 @@
+"""The OpenAPI schema is complete, and its page needs nothing from the network."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+import yaml
+from django.core.management import call_command
+from django.test import Client
+
+from accounts.roles import Role
+from accounts.tests.factories import UserFactory
+
+EXPECTED = {
+    "/api/alerts/latest": {"get"},
+    "/api/camera/status": {"get"},
+    "/api/face/list": {"get"},
+    "/api/face/upload": {"post"},
+    "/api/v1/alerts": {"get"},
+    "/api/v1/alerts/{id}": {"get"},
+    "/api/v1/alerts/{id}/acknowledge": {"post"},
+    "/api/v1/cameras": {"get", "post"},
+    "/api/v1/cameras/{id}": {"get", "patch", "delete"},
+    "/api/v1/cameras/{id}/snapshot": {"get"},
+    "/api/v1/identify": {"post"},
+    "/api/v1/people": {"get", "post"},
+    "/api/v1/people/{id}": {"get", "patch", "delete"},
+    "/api/v1/people/{id}/photos": {"post"},
+    "/api/v1/people/{id}/portrait": {"get"},
+    "/api/v1/people/{person}/sightings": {"get"},
+    "/api/v1/sightings": {"get"},
+    "/api/v1/sightings/{id}": {"get"},
+    "/api/v1/sightings/{id}/shot": {"get"},
+    "/api/v1/watchlists": {"get", "post"},
+    "/api/v1/watchlists/{id}": {"get", "patch", "delete"},
+    "/api/v1/watchlists/{watchlist}/entries": {"get", "post"},
+    "/api/v1/watchlists/{watchlist}/entries/{person}": {"delete"},
+}
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, dict[str, dict[str, dict[str, object]]]]:
+    """Building it fails at the first warning."""
+    out = io.StringIO()
+    call_command("spectacular", "--validate", "--fail-on-warn", stdout=out)
+    built: dict[str, dict[str, dict[str, dict[str, object]]]] = yaml.safe_load(out.getvalue())
+    return built
+
+
+def test_every_route_is_described(schema: dict[str, dict[str, dict[str, dict[str, object]]]]) -> None:
+    assert {path: set(methods) for path, methods in schema["paths"].items()} == EXPECTED
+
+
+def test_the_login_by_key_is_described(schema: dict[str, dict[str, dict[str, dict[str, object]]]]) -> None:
+    assert schema["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"
+
+
+def test_a_source_goes_in_and_does_not_come_out(
+    schema: dict[str, dict[str, dict[str, dict[str, object]]]],
+) -> None:
+    shown = schema["components"]["schemas"]["Camera"]["properties"]
+    assert isinstance(shown, dict)
+    assert shown["source"]["writeOnly"] is True
+
+
+@pytest.mark.django_db
+def test_the_page_of_the_api_works_without_the_network() -> None:
+    client = Client()
+    client.force_login(UserFactory.create(role=Role.VIEWER))
+    response = client.get("/api/docs/")
+
+    assert response.status_code == 200
+    page = response.content.decode()
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert any("swagger-ui" in address for address in loaded)
+    assert all(address.startswith("/") for address in loaded)
+    for address in loaded:
+        assert client.get(address).status_code == 200, address
+    assert client.get("/api/schema/").status_code == 200

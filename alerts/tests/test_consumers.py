@@ -1,0 +1,212 @@
+"""The WebSocket of open pages, over the real Redis."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import Group
+from django.db import connections
+from django.test import Client
+
+from accounts.models import User
+from accounts.roles import Role
+from accounts.tests.factories import sign_in
+from alerts import consumers, services
+from alerts.consumers import NOT_ALLOWED, NOT_UNDERSTOOD, SIGNED_OUT
+from alerts.models import Alert
+from alerts.tests.factories import AlertFactory
+from config.asgi import application
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WAIT = 5  # seconds; the doorbell takes milliseconds
+
+
+@pytest.fixture(autouse=True)
+async def no_beat(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Only the doorbell pushes, unless a test says otherwise. Leaves no connection open in the consumers' thread."""
+    monkeypatch.setattr(consumers, "BEAT_SECONDS", 60.0)
+    yield
+    await sync_to_async(connections.close_all)()
+
+
+async def in_thread(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return await sync_to_async(function, thread_sensitive=True)(*args, **kwargs)
+
+
+async def signed_in(role: Role | None) -> tuple[Client, User]:
+    client = Client()
+    return client, await in_thread(sign_in, client, role)
+
+
+def socket(client: Client) -> WebsocketCommunicator:
+    cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
+    headers = [(b"cookie", cookies.encode()), (b"origin", b"http://localhost"), (b"host", b"localhost")]
+    return WebsocketCommunicator(application, "/ws/alerts/", headers=headers)
+
+
+@asynccontextmanager
+async def page(client: Client, **hello: object) -> AsyncIterator[WebsocketCommunicator]:
+    """An open page that has said what it shows."""
+    opened = socket(client)
+    connected, _ = await opened.connect(timeout=WAIT)
+    assert connected
+    await opened.send_to(text_data=json.dumps(hello))
+    yield opened
+    await opened.disconnect(timeout=WAIT)
+
+
+async def added(opened: WebsocketCommunicator) -> list[int]:
+    html = await opened.receive_from(timeout=WAIT)
+    return [int(pk) for pk in re.findall(r'afterbegin:#alert-list"><li[^>]* id="alert-(\d+)"', html)]
+
+
+async def closed_with(opened: WebsocketCommunicator) -> int:
+    message = await opened.receive_output(timeout=WAIT)
+    assert message["type"] == "websocket.close"
+    return int(message["code"])
+
+
+@pytest.mark.parametrize(("role", "code"), [(None, NOT_ALLOWED), ("anonymous", SIGNED_OUT)])
+async def test_who_may_not_see_alerts_is_told_so(role: Role | str | None, code: int) -> None:
+    client = Client() if role == "anonymous" else (await signed_in(None))[0]
+    opened = socket(client)
+    await opened.connect(timeout=WAIT)
+    assert await closed_with(opened) == code
+
+
+async def test_a_page_of_another_site_does_not_connect() -> None:
+    client, _ = await signed_in(Role.VIEWER)
+    opened = socket(client)
+    opened.scope["headers"][1] = (b"origin", b"https://evil.example")
+    connected, _ = await opened.connect(timeout=WAIT)
+    assert not connected
+
+
+async def test_catching_up_and_then_the_doorbell() -> None:
+    client, _ = await signed_in(Role.OPERATOR)
+    first = await in_thread(AlertFactory.create)
+    missed = [(await in_thread(AlertFactory.create)).pk for _ in range(2)]
+    async with page(client, since=first.pk) as opened:
+        assert await added(opened) == missed
+        fresh = await in_thread(AlertFactory.create)
+        await in_thread(services.ring)
+        assert await added(opened) == [fresh.pk]
+
+
+async def test_what_came_while_the_page_was_away_comes_once() -> None:
+    client, _ = await signed_in(Role.OPERATOR)
+    seen = (await in_thread(AlertFactory.create)).pk
+    async with page(client, since=seen) as opened:
+        assert await added(opened) == []
+    missed = [(await in_thread(AlertFactory.create)).pk for _ in range(2)]
+    await in_thread(services.ring)
+    async with page(client, since=seen) as opened:
+        assert await added(opened) == missed
+        await in_thread(services.ring)
+        assert await added(opened) == []
+
+
+async def test_the_page_gets_what_it_would_have_rendered_itself() -> None:
+    client, _ = await signed_in(Role.VIEWER)
+    async with page(client, since=0) as opened:
+        await opened.receive_from(timeout=WAIT)
+        row = await in_thread(AlertFactory.create)
+        await in_thread(services.ring)
+        pushed = await opened.receive_from(timeout=WAIT)
+    listed = (await in_thread(client.get, "/alerts/")).content.decode()
+
+    def item(html: str) -> str:
+        found = re.search(rf'<li class="alert [^>]*id="alert-{row.pk}".*?</li>', html, re.DOTALL)
+        assert found is not None
+        return found[0].replace(" is-fresh", "")
+
+    assert item(pushed) == item(listed)
+
+
+async def test_many_rings_are_answered_with_everything_once() -> None:
+    client, _ = await signed_in(Role.VIEWER)
+    async with page(client, since=0) as opened:
+        await opened.receive_from(timeout=WAIT)
+        made = []
+        for _ in range(5):
+            made.append((await in_thread(AlertFactory.create)).pk)
+            await in_thread(services.ring)
+        got: list[int] = []
+        while len(got) < len(made):
+            got += await added(opened)
+        assert got == made
+
+
+async def test_a_lost_doorbell_costs_one_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumers, "BEAT_SECONDS", 0.2)
+    client, _ = await signed_in(Role.VIEWER)
+    async with page(client, since=0) as opened:
+        assert await added(opened) == []
+        row = await in_thread(AlertFactory.create)
+        got: list[int] = []
+        while not got:
+            got = await added(opened)
+        assert got == [row.pk]
+
+
+async def test_an_acknowledgement_reaches_the_others() -> None:
+    client, user = await signed_in(Role.OPERATOR)
+    row = await in_thread(AlertFactory.create)
+    async with page(client, since=row.pk, shown=[row.pk], open=[row.pk]) as opened:
+        await opened.receive_from(timeout=WAIT)
+        await in_thread(services.acknowledge, actor=user, alert=row)
+        await in_thread(services.ring)
+        html = await opened.receive_from(timeout=WAIT)
+        while "is-new" in html or f'id="alert-{row.pk}"' not in html:
+            html = await opened.receive_from(timeout=WAIT)
+        assert 'hx-swap-oob="true"' in html
+        assert user.username in html
+
+
+async def test_signing_out_ends_the_connection_at_the_next_push() -> None:
+    client, _ = await signed_in(Role.VIEWER)
+    async with page(client, since=0) as opened:
+        await opened.receive_from(timeout=WAIT)
+        await in_thread(client.logout)
+        await in_thread(services.ring)
+        assert await closed_with(opened) == SIGNED_OUT
+
+
+async def test_losing_the_role_ends_the_connection_at_the_next_push() -> None:
+    client, user = await signed_in(Role.VIEWER)
+    async with page(client, since=0) as opened:
+        await opened.receive_from(timeout=WAIT)
+        await in_thread(user.groups.remove, await Group.objects.aget(name=Role.VIEWER.value))
+        await in_thread(services.ring)
+        assert await closed_with(opened) == NOT_ALLOWED
+
+
+@pytest.mark.parametrize("said", ["nonsense", "{}", '{"since": null}'])
+async def test_nonsense_is_answered_with_its_own_code(said: str) -> None:
+    client, _ = await signed_in(Role.VIEWER)
+    opened = socket(client)
+    await opened.connect(timeout=WAIT)
+    await opened.send_to(text_data=said)
+    assert await closed_with(opened) == NOT_UNDERSTOOD
+    assert not await Alert.objects.aexists()
+
+
+async def test_the_database_being_away_asks_to_come_back_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.db import OperationalError
+
+    client, _ = await signed_in(Role.VIEWER)
+
+    def away(self: object, user: User) -> str:
+        raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr("alerts.feed.News.html", away)
+    async with page(client, since=0) as opened:
+        assert await closed_with(opened) == consumers.LATER

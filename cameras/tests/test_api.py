@@ -1,0 +1,211 @@
+"""The API of cameras and sightings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
+
+from accounts.models import AuditEvent
+from accounts.roles import Role
+from accounts.tests.clients import key_client, problem
+from cameras import live
+from cameras.live import State, Status
+from cameras.models import Camera, Sighting, Verdict
+from cameras.services import source_of
+from cameras.tests.factories import NOON, CameraFactory, SightingFactory
+from recognition.tests.factories import PersonFactory, picture
+
+pytestmark = pytest.mark.django_db
+
+SOURCE = "rtsp://viewer:s3cr3t-pass@10.0.0.7:554/live?pwd=s3cr3t-too"
+
+
+@pytest.fixture
+def viewer() -> APIClient:
+    return key_client(Role.VIEWER)
+
+
+@pytest.fixture
+def administrator() -> APIClient:
+    return key_client(Role.ADMINISTRATOR)
+
+
+@pytest.fixture
+def camera() -> Iterator[Camera]:
+    """A camera that its worker speaks for."""
+    camera = CameraFactory.create(name="Gate", source=SOURCE)
+    live.publish_status(
+        camera.pk,
+        Status(state=State.ONLINE, fps_in=25.0, fps_processed=5.0, last_error="cannot open rtsp://a:s3cr3t-b@c/"),
+    )
+    yield camera
+    live.clear_status(camera.pk)
+
+
+def test_a_camera_is_added_and_its_source_never_shown(administrator: APIClient) -> None:
+    response = administrator.post(
+        "/api/v1/cameras",
+        {"name": "Gate", "source": SOURCE, "latitude": 52.5, "longitude": 13.4},
+        format="json",
+    )
+
+    assert response.status_code == 201, response.content
+    body = response.json()
+    camera = Camera.objects.get()
+    assert response["Location"] == f"/api/v1/cameras/{camera.pk}"
+    assert (body["id"], body["address"]) == (camera.pk, "rtsp://10.0.0.7:554/live?…")
+    assert (body["enabled"], body["loop"], body["status"]["state"]) == (True, False, "waiting")
+    assert source_of(camera).text == SOURCE
+    for path in ("/api/v1/cameras", f"/api/v1/cameras/{camera.pk}", "/api/camera/status"):
+        assert b"s3cr3t" not in administrator.get(path).content
+    assert b"s3cr3t" not in response.content
+    assert AuditEvent.objects.get(verb="added").actor is not None
+
+
+def test_cameras_are_listed_with_their_state(
+    viewer: APIClient, camera: Camera, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    CameraFactory.create_batch(5, enabled=False)
+    with django_assert_max_num_queries(8):
+        found = viewer.get("/api/v1/cameras").json()["results"]
+
+    states = {each["name"]: each["status"] for each in found}
+    assert states["Gate"]["state"] == "online"
+    assert states["Gate"]["fps_in"] == 25.0
+    assert states["Gate"]["last_error"] == "cannot open rtsp://***@c/"
+    assert [status["state"] for name, status in states.items() if name != "Gate"] == ["off"] * 5
+    assert viewer.get(f"/api/v1/cameras/{camera.pk}").json()["status"] == states["Gate"]
+
+
+def test_the_state_by_the_other_route(viewer: APIClient, camera: Camera) -> None:
+    (found,) = viewer.get("/api/camera/status").json()["results"]
+
+    assert (found["id"], found["name"], found["status"]["state"]) == (camera.pk, "Gate", "online")
+
+
+def test_a_camera_is_changed_in_what_is_named(administrator: APIClient, camera: Camera) -> None:
+    url = f"/api/v1/cameras/{camera.pk}"
+    body = administrator.patch(url, {"name": "Door", "latitude": None}, format="json").json()
+
+    assert (body["name"], body["latitude"], body["longitude"]) == ("Door", None, camera.longitude)
+    assert source_of(Camera.objects.get()).text == SOURCE
+    assert administrator.patch(url, {"source": "0"}, format="json").json()["address"] == "USB camera 0"
+    assert administrator.patch(url, {"enabled": False}, format="json").json()["enabled"] is False
+    assert Camera.objects.get().revision == 3
+
+
+def test_cameras_that_can_not_be_added(administrator: APIClient) -> None:
+    CameraFactory.create(name="Gate")
+    for values, field in [
+        ({"name": "Gate", "source": "0"}, "name"),
+        ({"name": " Gate  ", "source": "0"}, "name"),
+        ({"name": "x" * 201, "source": "0"}, "name"),
+        ({"name": "x"}, "source"),
+        ({"name": "x", "source": "ftp://u:s3cr3t@h"}, "source"),
+        ({"name": "x", "source": "0", "latitude": 91}, "latitude"),
+        ({"name": "x", "source": "0", "longitude": -181}, "longitude"),
+    ]:
+        response = administrator.post("/api/v1/cameras", values, format="json")
+        assert field in problem(response, 400)["errors"]
+        assert b"s3cr3t" not in response.content
+
+
+def test_a_camera_is_removed_and_its_sightings_remain(administrator: APIClient, camera: Camera) -> None:
+    sighting = SightingFactory.create(camera=camera)
+    assert administrator.delete(f"/api/v1/cameras/{camera.pk}").status_code == 204
+
+    body = administrator.get(f"/api/v1/sightings/{sighting.pk}").json()
+    assert (body["camera"], body["camera_name"]) == (None, "Gate")
+
+
+def test_the_live_picture(viewer: APIClient, camera: Camera) -> None:
+    url = f"/api/v1/cameras/{camera.pk}/snapshot"
+    assert "no live picture" in problem(viewer.get(url, headers={"Accept": "image/*"}), 503)["detail"]
+
+    live.publish_picture(camera.pk, picture(3))
+    response = viewer.get(url, headers={"Accept": "image/jpeg"})
+    assert (response.content, response["Content-Type"]) == (picture(3), "image/jpeg")
+    assert response["Cache-Control"] == "no-store"
+    assert live.is_watched(camera.pk)
+
+
+def test_sightings_are_listed_newest_first(
+    viewer: APIClient, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    rows = SightingFactory.create_batch(5)
+    with django_assert_max_num_queries(8):
+        found = viewer.get("/api/v1/sightings").json()["results"]
+
+    assert [each["id"] for each in found] == [str(row.pk) for row in reversed(rows)]
+    newest = found[0]
+    assert newest["person_name"] == rows[-1].person.name
+    assert newest["shot"] == f"/api/v1/sightings/{rows[-1].pk}/shot"
+    assert {"sealed_shot", "sealed"}.isdisjoint(newest)
+
+
+def test_sightings_of_the_same_moment_are_all_there_once(viewer: APIClient) -> None:
+    SightingFactory.create_batch(7, first_seen=NOON)
+    found: list[str] = []
+    url = "/api/v1/sightings?limit=2"
+    while url:
+        page = viewer.get(url).json()
+        found += [each["id"] for each in page["results"]]
+        url = page["next"]
+
+    assert len(found) == len(set(found)) == 7
+
+
+def test_sightings_are_filtered(viewer: APIClient) -> None:
+    early = SightingFactory.create(first_seen=NOON)
+    late = SightingFactory.create(
+        first_seen=NOON + timedelta(days=1), person=None, verdict=Verdict.UNKNOWN, sealed_shot=None, shot_day=None
+    )
+    for query, expected in [
+        ({"person": early.person_id}, early),
+        ({"camera": late.camera_id}, late),
+        ({"verdict": "unknown"}, late),
+        ({"from": "2026-03-15T00:00:00Z"}, late),
+        ({"to": "2026-03-15T12:00:00Z"}, early),
+        ({"to": "2026-03-15T14:00:00+02:00"}, early),
+        ({"from": "2026-03-14T12:00:00", "to": "2026-03-14T12:00:01"}, early),
+    ]:
+        (found,) = viewer.get("/api/v1/sightings", query).json()["results"]
+        assert found["id"] == str(expected.pk), query
+    assert viewer.get(f"/api/v1/sightings/{late.pk}").json()["shot"] is None
+    for bad in ({"from": "yesterday"}, {"person": "x"}, {"verdict": "perhaps"}, {"camera": "\x00"}):
+        problem(viewer.get("/api/v1/sightings", bad), 400)
+
+
+def test_where_a_person_was_seen(viewer: APIClient) -> None:
+    person = PersonFactory.create()
+    first, second = SightingFactory.create_batch(2, person=person)
+    SightingFactory.create()
+    url = f"/api/v1/people/{person.pk}/sightings"
+
+    assert [each["id"] for each in viewer.get(url).json()["results"]] == [str(second.pk), str(first.pk)]
+    after = viewer.get(url, {"from": second.first_seen.isoformat()}).json()["results"]
+    assert [each["id"] for each in after] == [str(second.pk)]
+    problem(viewer.get("/api/v1/people/99999/sightings"), 404)
+    problem(key_client().get(url), 403)
+
+
+def test_the_best_shot(viewer: APIClient) -> None:
+    sighting = SightingFactory.create()
+    response = viewer.get(f"/api/v1/sightings/{sighting.pk}/shot", headers={"Accept": "image/jpeg"})
+    assert response["Content-Type"] == "image/jpeg"
+    assert response.content.startswith(b"\xff\xd8")
+
+    Sighting.objects.update(sealed_shot=b"not sealed at all, far too plain to be")
+    problem(viewer.get(f"/api/v1/sightings/{sighting.pk}/shot"), 500)
+    Sighting.objects.update(sealed_shot=None, shot_day=None)
+    problem(viewer.get(f"/api/v1/sightings/{sighting.pk}/shot"), 404)
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    cache.clear()

@@ -1,0 +1,214 @@
+"""`manage.py run_camera`: what it prints, what it says when it can not, and real people on real footage."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from cameras.models import Camera, Sighting
+from cameras.services import add_camera, take_lease
+from recognition.models import Person
+from recognition.services import Upload, enrol
+from workers.tests.conftest import Enrol
+from workers.tests.scenes import BEN, EILEEN, Shot, clip
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("at_once", "signals_restored")]
+
+KEYS = ["event", "sighting", "camera", "track", "person", "similarity", "first_seen", "last_seen", "frames"]
+Event = dict[str, Any]
+
+DATA = Path(os.environ.get("LYNCEUS_TEST_DATA", settings.BASE_DIR.parent / "shared" / "data"))
+real_footage = pytest.mark.skipif(
+    not (DATA / "stage_clip.mp4").exists(),
+    reason=f"there is no real footage in {DATA}; LYNCEUS_TEST_DATA names the folder that has it",
+)
+
+
+@pytest.fixture
+def signals_restored() -> Iterator[None]:
+    """The command answers Ctrl-C itself; pytest wants that back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    return clip(tmp_path / "film.mp4", Shot(seconds=1.5, people=(EILEEN, BEN)), Shot(seconds=1))
+
+
+def events(*arguments: str) -> list[Event]:
+    out = io.StringIO()
+    call_command("run_camera", *arguments, "--json", stdout=out)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def refusal(*arguments: str) -> str:
+    with pytest.raises(CommandError) as refused:
+        call_command("run_camera", *arguments)
+    assert refused.value.returncode == 1
+    return str(refused.value)
+
+
+def test_json_tells_every_sighting_as_it_opens_is_identified_and_closes(film: Path, enrolled: Enrol) -> None:
+    enrolled(EILEEN)
+    told = events("--source", str(film), "--no-pace")
+    assert all(list(event) == KEYS for event in told)
+    by_person = {
+        name: [e["event"] for e in told if e["sighting"] in sightings_of(told, name)] for name in (EILEEN, None)
+    }
+    assert by_person == {EILEEN: ["opened", "identified", "closed"], None: ["opened", "closed"]}
+    closed = next(e for e in told if e["event"] == "closed" and e["person"] == EILEEN)
+    row = Sighting.objects.get(pk=closed["sighting"])
+    assert closed["similarity"] == round(row.similarity or 0, 4)
+    assert closed["first_seen"] == row.first_seen.isoformat()
+    assert closed["last_seen"] == row.last_seen.isoformat()
+    assert closed["frames"] == row.frames
+    assert closed["camera"] == "film.mp4 (by hand)"
+
+
+def sightings_of(told: list[Event], person: str | None) -> set[str]:
+    return {e["sighting"] for e in told if e["event"] == "closed" and e["person"] == person}
+
+
+def test_without_json_it_says_so_in_words(film: Path, enrolled: Enrol) -> None:
+    enrolled(EILEEN)
+    out = io.StringIO()
+    call_command("run_camera", "--source", str(film), "--no-pace", stdout=out)
+    lines = out.getvalue().splitlines()
+    assert any(line.endswith("a face appeared: unknown") or "appeared" in line for line in lines)
+    assert any("identified: Eileen, similarity 0." in line for line in lines)
+    assert sum("out of view" in line for line in lines) == 2
+
+
+def test_a_camera_that_was_added_is_run_by_its_name(film: Path) -> None:
+    camera = add_camera(actor=None, name="Hall", source=str(film))
+    assert {e["camera"] for e in events("Hall", "--no-pace")} == {"Hall"}
+    camera.refresh_from_db()
+    assert not camera.enabled  # its file has come to its end
+
+
+def test_the_same_source_again_is_the_same_camera(film: Path) -> None:
+    events("--source", str(film), "--no-pace")
+    events("--source", str(film), "--no-pace")
+    assert Camera.objects.count() == 1
+    assert not Camera.objects.get().enabled  # no worker takes it
+
+
+def test_what_can_not_be_run_is_said_in_a_sentence(tmp_path: Path) -> None:
+    empty, text = tmp_path / "empty.mp4", tmp_path / "letter.mp4"
+    empty.write_bytes(b"")
+    text.write_text("Dear camera\n")
+    assert "is empty (0 bytes)" in refusal("--source", str(empty))
+    assert "is empty (0 bytes)" in refusal("--source", str(empty), "--no-pace")
+    assert "not a video" in refusal("--source", str(text))
+    assert "does not exist" in refusal("--source", str(tmp_path / "missing.mp4"))
+    assert "is a folder" in refusal("--source", str(tmp_path))
+    assert "source is empty" in refusal("--source", " ")
+    assert "ftp://" in refusal("--source", "ftp://camera.example/1")
+    assert "Give either" in refusal()
+    assert "Give either" in refusal("Hall", "--source", "0")
+
+
+def test_a_name_that_is_not_there_says_which_are(film: Path) -> None:
+    assert "none yet" in refusal("Hall")
+    add_camera(actor=None, name="Gate", source=str(film))
+    assert "Gate" in refusal("Hall")
+
+
+def test_a_camera_that_a_worker_runs_is_left_alone(film: Path) -> None:
+    camera = add_camera(actor=None, name="Hall", source=str(film))
+    take_lease(camera_id=camera.pk, owner="a worker")
+    assert "is run by a worker already" in refusal("Hall")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_closes_what_is_open_and_is_no_error(tmp_path: Path, number: signal.Signals) -> None:
+    path = clip(tmp_path / "long.mp4", Shot(seconds=20, people=(EILEEN,)))
+
+    class Interrupting(io.StringIO):
+        def write(self, text: str) -> int:
+            os.kill(os.getpid(), number)  # as soon as the first line is printed
+            return super().write(text)
+
+    out = Interrupting()
+    call_command("run_camera", "--source", str(path), "--no-pace", "--json", stdout=out)
+    told = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert told[-1]["event"] == "closed"
+    assert not Sighting.objects.get().is_open
+
+
+# --- real footage -----------------------------------------------------------------------------------------------------
+
+# Who is on the stage when, in seconds of the clip, seen by eye: (from, to) of each continuous appearance.
+STAGE = {
+    "Lin-Manuel Miranda": [(0.0, 0.8), (2.7, 7.2)],
+    "Alex Lacamoire": [(0.0, 0.8), (0.8, 2.7)],
+}
+AUDIENCE_FROM = 7.1  # a cut to four people in the audience, none of them enrolled
+
+
+def enrol_stage() -> None:
+    for name in STAGE:
+        path = DATA / "portraits" / f"{name.lower().replace(' ', '_').replace('-', '_')}.png"
+        enrol(actor=None, name=name, photos=[Upload(name=path.name, data=path.read_bytes())])
+    assert Person.objects.count() == len(STAGE)
+
+
+def seconds(path: Path) -> float:
+    capture = cv2.VideoCapture(str(path))
+    found = capture.get(cv2.CAP_PROP_FRAME_COUNT) / capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return float(found)
+
+
+@real_footage
+@pytest.mark.parametrize("pace", [["--no-pace"], pytest.param([], marks=pytest.mark.slow)], ids=["fast", "paced"])
+def test_the_people_on_the_stage_are_identified_and_nobody_else_gets_their_names(pace: list[str]) -> None:
+    enrol_stage()
+    told = events("--source", str(DATA / "stage_clip.mp4"), *pace)
+    closed = {e["sighting"]: e for e in told if e["event"] == "closed"}
+    rows = [row for row in Sighting.objects.order_by("first_seen") if str(row.pk) in closed]
+    assert len(rows) == len(closed) == Sighting.objects.count()
+    assert {row.person.name for row in rows if row.person} == set(STAGE)
+    start = min(row.first_seen for row in rows)
+    for row in rows:
+        first, last = ((moment - start).total_seconds() for moment in (row.first_seen, row.last_seen))
+        if row.person is None:
+            continue
+        assert last < AUDIENCE_FROM + 0.25, f"{row.person.name} is in the audience"
+        spans = STAGE[row.person.name]
+        assert any(a - 0.25 <= first and last <= b + 0.25 for a, b in spans), (row.person.name, first, last)
+    for name, spans in STAGE.items():
+        for a, b in spans:
+            inside = [r for r in rows if r.person and r.person.name == name]
+            mine = [r for r in inside if a - 0.25 <= (r.first_seen - start).total_seconds() < b]
+            assert len(mine) <= 2
+    audience = [row for row in rows if (row.first_seen - start).total_seconds() >= AUDIENCE_FROM - 0.25]
+    assert 3 <= len(audience) <= 4 + 1
+    assert all(row.person is None for row in audience)
+
+
+@real_footage
+@pytest.mark.parametrize(("name", "people"), [("corridor_two_people", 2), ("corridor_three_people", 3)])
+def test_people_who_walk_through_a_corridor_are_one_sighting_each(name: str, people: int) -> None:
+    path = DATA / f"{name}.mp4"
+    told = events("--source", str(path), "--no-pace")
+    closed = [e for e in told if e["event"] == "closed"]
+    assert len(closed) == people
+    assert all(e["person"] is None for e in closed)
+    rows = list(Sighting.objects.order_by("first_seen"))
+    assert all((row.last_seen - row.first_seen).total_seconds() <= seconds(path) for row in rows)
+    assert all(a.track != b.track for a, b in pairwise(rows))
