@@ -59,7 +59,7 @@ class ReadOnlyAdmin(RoomAdmin):
         return False
 
 
-class RecordedAdmin(ModelAdmin):  # type: ignore[misc]
+class RecordedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Whatever the admin's own log is told goes into the audit trail too."""
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
@@ -84,14 +84,14 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(RecordedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(RecordedAdmin, DjangoUserAdmin, RoomAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
 
 @admin.register(Group)
-class GroupAdmin(RecordedAdmin, DjangoGroupAdmin):
+class GroupAdmin(RecordedAdmin, DjangoGroupAdmin, RoomAdmin):
     """The roles. Those that Lynceus comes with get their own permissions back with every update."""
 
 

@@ -13,6 +13,16 @@ def redact(text: str) -> str:
     return _CREDENTIALS.sub("***@", text)
 
 
+class WithoutTraceback(logging.Filter):
+    """For loggers that repeat a traceback every second while Redis is away: one line says it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.exc_info = record.exc_text = record.stack_info = None
+        lines = record.getMessage().splitlines() or [""]
+        record.msg, record.args = lines[0], None
+        return True
+
+
 class RedactingFormatter(logging.Formatter):
     """Formats as usual, tracebacks included, then redacts."""
 

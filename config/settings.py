@@ -256,6 +256,7 @@ LOGGING = {
     "formatters": {
         "line": {"()": "config.log.RedactingFormatter", "format": "%(levelname)s %(name)s: %(message)s"},
     },
+    "filters": {"one-line": {"()": "config.log.WithoutTraceback"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
@@ -263,7 +264,7 @@ LOGGING = {
         "django.channels.server": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
-        "celery.beat": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING", "filters": ["one-line"]},
     },
 }
 # FFmpeg inside OpenCV writes the address of a stream that fails, credentials included, straight to stderr.

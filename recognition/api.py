@@ -46,6 +46,7 @@ from recognition.serializers import (
 )
 
 _log = logging.getLogger(__name__)
+Parsers = list[BaseParser]  # inside the views `list` is a method
 _UNUSABLE = OpenApiResponse(Problem, description="No photo was usable; `rejected` says of each why.")
 
 
@@ -74,7 +75,7 @@ class PeopleView(TakesPhotos, RetrieveModelMixin, GenericViewSet[Person]):
     throttle_classes = (PhotoThrottle,)
     required_permissions: Sequence[str] | None = None
 
-    def get_parsers(self) -> Sequence[BaseParser]:
+    def get_parsers(self) -> Parsers:
         """Photos come as a form. Changes do not: what a form leaves out can not be told from what it empties."""
         changes = "patch" in (getattr(self, "action_map", None) or {})
         return [JSONParser()] if changes else [MultiPartParser()]

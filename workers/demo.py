@@ -7,8 +7,10 @@ pass several cameras at different times; three are enrolled from other rendering
 from __future__ import annotations
 
 import math
+import os
 import secrets
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +34,7 @@ Report = Callable[[str], None]
 SIZE = (640, 360)
 FPS = 15
 _FADE_FRAMES = 4
+_GRAINS = 8  # pictures of sensor noise that take turns
 
 
 class DemoError(CommandError):
@@ -161,12 +164,14 @@ def prepare(report: Report) -> None:
     missing = [c for c in CAMERAS if not Camera.objects.filter(name=c.name).exists()]
     if missing:
         photos = _photos()
-        for camera in missing:
-            path = _clip(folder, camera, photos, report)
+        report(f"Making the clips of {len(missing)} demo cameras …")
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            clips = list(pool.map(lambda camera: _clip(folder, camera, photos), missing))
+        for camera, clip in zip(missing, clips, strict=True):
             add_camera(
                 actor=None,
                 name=camera.name,
-                source=str(path),
+                source=str(clip),
                 latitude=camera.latitude,
                 longitude=camera.longitude,
                 loop=True,
@@ -195,12 +200,11 @@ def _picture(package: str, inside: str) -> Image:
     return image.astype(np.uint8)
 
 
-def _clip(folder: Path, camera: DemoCamera, photos: dict[str, Image], report: Report) -> Path:
+def _clip(folder: Path, camera: DemoCamera, photos: dict[str, Image]) -> Path:
     """The camera's clip, made when it is not there yet; a half-made one never takes its place."""
     path = folder / f"{camera.name.lower().replace(' ', '-')}.mp4"
     if path.exists():
         return path
-    report(f"Making the clip of the demo camera “{camera.name}” …")
     unfinished = path.with_suffix(".part.mp4")
     writer = cv2.VideoWriter(str(unfinished), cv2.VideoWriter.fourcc(*"mp4v"), FPS, SIZE)
     if not writer.isOpened():
@@ -216,7 +220,8 @@ def _clip(folder: Path, camera: DemoCamera, photos: dict[str, Image], report: Re
 
 
 def _render(shots: tuple[Shot, ...], photos: dict[str, Image]) -> Iterator[Image]:
-    noise = np.random.default_rng(7)
+    dice = np.random.default_rng(7)
+    grains = [dice.normal(0, 2.0, (SIZE[1], SIZE[0], 3)).astype(np.int16) for _ in range(_GRAINS)]
     for shot in shots:
         photo, count = photos[shot.photo], int(shot.seconds * FPS)
         for number in range(count):
@@ -225,9 +230,8 @@ def _render(shots: tuple[Shot, ...], photos: dict[str, Image]) -> Iterator[Image
             sway = 0.006 * width * math.sin(number / 5)
             gain = shot.light[0] + (shot.light[1] - shot.light[0]) * along
             gain *= min(1.0, (number + 1) / _FADE_FRAMES, (count - number) / _FADE_FRAMES)
-            view = _view(photo, x + sway, y + sway / 2, width).astype(np.float32) * gain
-            grain = noise.normal(0, 2.0, (SIZE[1], SIZE[0], 1))
-            yield np.clip(view + grain, 0, 255).astype(np.uint8)
+            lit = cv2.convertScaleAbs(_view(photo, x + sway, y + sway / 2, width), alpha=gain)
+            yield cv2.add(lit, grains[number % _GRAINS], dtype=cv2.CV_8U).astype(np.uint8, copy=False)
 
 
 def _view(photo: Image, x: float, y: float, width: float) -> Image:

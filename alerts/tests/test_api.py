@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
@@ -15,6 +16,7 @@ from accounts.tests.factories import UserFactory
 from alerts.models import Alert
 from alerts.tests.factories import AlertFactory
 from cameras.tests.factories import NOON
+from recognition.models import Watchlist
 from recognition.services import delete_watchlist
 
 pytestmark = pytest.mark.django_db
@@ -51,13 +53,14 @@ def test_alerts_are_listed_newest_first(
 def test_alerts_are_filtered(operator: APIClient) -> None:
     early = AlertFactory.create(captured_at=NOON)
     late = AlertFactory.create(captured_at=NOON + timedelta(days=1), state="acknowledged")
-    for query, expected in [
+    wanted: list[tuple[dict[str, Any], Alert]] = [
         ({"state": "new"}, early),
         ({"person": late.person_id}, late),
         ({"camera": early.camera_id}, early),
         ({"from": "2026-03-15T00:00:00Z"}, late),
         ({"to": "2026-03-15T00:00:00Z"}, early),
-    ]:
+    ]
+    for query, expected in wanted:
         (found,) = operator.get("/api/v1/alerts", query).json()["results"]
         assert found["id"] == expected.pk, query
     for bad in ({"state": "open"}, {"from": "x"}, {"camera": "0"}):
@@ -80,7 +83,7 @@ def test_an_alert_is_acknowledged_once_and_stays_the_firsts(operator: APIClient)
 def test_an_alert_outlives_its_watchlist(operator: APIClient) -> None:
     alert = AlertFactory.create()
     name = alert.watchlist_name
-    delete_watchlist(actor=None, watchlist=alert.rule.watchlist)
+    delete_watchlist(actor=None, watchlist=Watchlist.objects.get())
 
     assert operator.get(f"/api/v1/alerts/{alert.pk}").json()["watchlist_name"] == name
     assert operator.post(f"/api/v1/alerts/{alert.pk}/acknowledge").status_code == 200

@@ -33,12 +33,8 @@ class CameraFactory(factory.django.DjangoModelFactory[Camera]):
     latitude = 52.52
     longitude = 13.405
     address = factory.LazyAttribute(lambda o: parse_source(o.source).shown)
-    sealed_source = factory.LazyAttribute(
-        lambda o: vault.seal(CAMERA_SCOPE, o.source.encode(), bind="source")
-    )
-    lease = factory.RelatedFactory(
-        "cameras.tests.factories.CameraLeaseFactory", factory_related_name="camera"
-    )
+    sealed_source = factory.LazyAttribute(lambda o: vault.seal(CAMERA_SCOPE, o.source.encode(), bind="source"))
+    lease = factory.RelatedFactory("cameras.tests.factories.CameraLeaseFactory", factory_related_name="camera")
 
 
 class CameraLeaseFactory(factory.django.DjangoModelFactory[CameraLease]):

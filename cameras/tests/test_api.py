@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -143,7 +144,7 @@ def test_sightings_are_listed_newest_first(
 
     assert [each["id"] for each in found] == [str(row.pk) for row in reversed(rows)]
     newest = found[0]
-    assert newest["person_name"] == rows[-1].person.name
+    assert newest["person_name"] == str(rows[-1].person)
     assert newest["shot"] == f"/api/v1/sightings/{rows[-1].pk}/shot"
     assert {"sealed_shot", "sealed"}.isdisjoint(newest)
 
@@ -165,7 +166,7 @@ def test_sightings_are_filtered(viewer: APIClient) -> None:
     late = SightingFactory.create(
         first_seen=NOON + timedelta(days=1), person=None, verdict=Verdict.UNKNOWN, sealed_shot=None, shot_day=None
     )
-    for query, expected in [
+    wanted: list[tuple[dict[str, Any], Sighting]] = [
         ({"person": early.person_id}, early),
         ({"camera": late.camera_id}, late),
         ({"verdict": "unknown"}, late),
@@ -173,7 +174,8 @@ def test_sightings_are_filtered(viewer: APIClient) -> None:
         ({"to": "2026-03-15T12:00:00Z"}, early),
         ({"to": "2026-03-15T14:00:00+02:00"}, early),
         ({"from": "2026-03-14T12:00:00", "to": "2026-03-14T12:00:01"}, early),
-    ]:
+    ]
+    for query, expected in wanted:
         (found,) = viewer.get("/api/v1/sightings", query).json()["results"]
         assert found["id"] == str(expected.pk), query
     assert viewer.get(f"/api/v1/sightings/{late.pk}").json()["shot"] is None

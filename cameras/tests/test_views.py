@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -48,7 +49,7 @@ def camera() -> Iterator[Camera]:
 
 
 def address(name: str) -> str:
-    made = {"camera": CameraFactory, "sighting": SightingFactory, "person": PersonFactory}
+    made: dict[str, Any] = {"camera": CameraFactory, "sighting": SightingFactory, "person": PersonFactory}
     kind = PAGES[name][0]
     return reverse(name, args=[made[kind].create().pk] if kind else [])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ def photo(name: str = "good.jpg", data: bytes | None = None) -> SimpleUploadedFi
 
 def address(name: str) -> str:
     kind = PAGES[name][0]
-    made = {"person": PersonFactory, "watchlist": WatchlistFactory}
+    made: dict[str, Any] = {"person": PersonFactory, "watchlist": WatchlistFactory}
     return reverse(name, args=[made[kind].create().pk] if kind else [])
 
 

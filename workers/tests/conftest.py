@@ -8,7 +8,6 @@ import pytest
 from django.conf import LazySettings
 
 from cameras.models import Camera
-from cameras.services import add_camera
 from config.redis import client
 from recognition import gallery
 from recognition.engine import Pack

@@ -120,9 +120,7 @@ def test_an_empty_scene_leaves_nothing(camera: Camera, pack: Pack) -> None:
     assert run.told == []
 
 
-def test_who_is_enrolled_while_in_view_is_identified_and_alerted(
-    camera: Camera, pack: Pack, enrolled: Enrol
-) -> None:
+def test_who_is_enrolled_while_in_view_is_identified_and_alerted(camera: Camera, pack: Pack, enrolled: Enrol) -> None:
     run = Run(camera, pack, Shot(seconds=4, people=(EILEEN,)), at={2.0: lambda: enrolled(EILEEN)}).go()
     seen = Sighting.objects.get()
     assert seen.person is not None
@@ -264,9 +262,7 @@ def test_pages_see_the_state_and_the_live_picture(camera: Camera, pack: Pack, en
     assert found.jpeg[:2] == b"\xff\xd8"
 
 
-def test_a_clip_is_watched_to_its_end_and_the_camera_switched_off(
-    pack: Pack, enrolled: Enrol, tmp_path: Path
-) -> None:
+def test_a_clip_is_watched_to_its_end_and_the_camera_switched_off(pack: Pack, enrolled: Enrol, tmp_path: Path) -> None:
     eileen = enrolled(EILEEN)
     path = clip(tmp_path / "clip.mp4", Shot(seconds=1.5, people=(EILEEN, BEN)), Shot(seconds=1))
     camera = add_camera(actor=None, name="A file", source=str(path))

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +87,7 @@ def test_without_json_it_says_so_in_words(film: Path, enrolled: Enrol) -> None:
     out = io.StringIO()
     call_command("run_camera", "--source", str(film), "--no-pace", stdout=out)
     lines = out.getvalue().splitlines()
-    assert any(line.endswith("a face appeared: unknown") or "appeared" in line for line in lines)
+    assert sum("a face appeared" in line for line in lines) == 2
     assert any("identified: Eileen, similarity 0." in line for line in lines)
     assert sum("out of view" in line for line in lines) == 2
 
@@ -192,10 +191,8 @@ def test_the_people_on_the_stage_are_identified_and_nobody_else_gets_their_names
         spans = STAGE[row.person.name]
         assert any(a - 0.25 <= first and last <= b + 0.25 for a, b in spans), (row.person.name, first, last)
     for name, spans in STAGE.items():
-        for a, b in spans:
-            inside = [r for r in rows if r.person and r.person.name == name]
-            mine = [r for r in inside if a - 0.25 <= (r.first_seen - start).total_seconds() < b]
-            assert len(mine) <= 2
+        began = [(r.first_seen - start).total_seconds() for r in rows if r.person and r.person.name == name]
+        assert all(sum(a - 0.25 <= moment < b for moment in began) <= 2 for a, b in spans)
     audience = [row for row in rows if (row.first_seen - start).total_seconds() >= AUDIENCE_FROM - 0.25]
     assert 3 <= len(audience) <= 4 + 1
     assert all(row.person is None for row in audience)
@@ -209,6 +206,4 @@ def test_people_who_walk_through_a_corridor_are_one_sighting_each(name: str, peo
     closed = [e for e in told if e["event"] == "closed"]
     assert len(closed) == people
     assert all(e["person"] is None for e in closed)
-    rows = list(Sighting.objects.order_by("first_seen"))
-    assert all((row.last_seen - row.first_seen).total_seconds() <= seconds(path) for row in rows)
-    assert all(a.track != b.track for a, b in pairwise(rows))
+    assert all(0 < row.frames <= seconds(path) * settings.DETECT_FPS + 1 for row in Sighting.objects.all())

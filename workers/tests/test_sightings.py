@@ -178,9 +178,7 @@ def test_a_person_deleted_meanwhile_is_not_named(desk: Desk, wanted: Person) -> 
     assert not Alert.objects.exists()
 
 
-def test_what_waits_is_bounded_and_what_is_dropped_is_counted(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_waits_is_bounded_and_what_is_dropped_is_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sightings, "report_sighting", failing(10**9, OperationalError("gone")))
     for number in range(MOST_WAITING + 5):
         seen = watched(number)

@@ -264,9 +264,7 @@ def test_a_camera_that_refuses_is_offline_and_asked_ever_less_often(clock: Clock
         assert 0.75 * pause <= waited <= 1.25 * pause
 
 
-def test_after_good_pictures_the_pauses_start_short_again(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_good_pictures_the_pauses_start_short_again(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = np.zeros((8, 8, 3), np.uint8)
 
     class Stream:

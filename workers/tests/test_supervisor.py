@@ -131,9 +131,7 @@ def test_a_lease_that_is_not_renewed_runs_out(camera: Camera, settings: LazySett
     assert dispatch() == [camera.pk]
 
 
-def test_stopping_closes_sightings_and_gives_the_lease_back(
-    camera: Camera, in_threads: ThreadPoolExecutor
-) -> None:
+def test_stopping_closes_sightings_and_gives_the_lease_back(camera: Camera, in_threads: ThreadPoolExecutor) -> None:
     job = in_threads.submit(attending, camera.pk)
     until(lambda: Sighting.objects.filter(is_open=True).exists())
     supervisor.stopping.set()

@@ -1,0 +1,137 @@
+"""The camera worker as a process of its own: it takes cameras up, and nothing is left behind when it goes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from cameras import live
+from cameras.live import State
+from cameras.models import Camera, CameraLease, Sighting
+from cameras.services import add_camera, close_stale_sightings
+from recognition.engine import ModelError
+from workers import tasks
+from workers.management.commands import camera_worker
+from workers.tests.scenes import EILEEN, Shot, clip
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("at_once")]
+
+PATIENCE = 90.0
+
+
+@pytest.fixture
+def camera(tmp_path: Path) -> Camera:
+    film = clip(tmp_path / "film.mp4", Shot(seconds=4, people=(EILEEN,)))
+    return add_camera(actor=None, name="Hall", source=str(film), loop=True)
+
+
+def database_url() -> str:
+    """The test's own database, for another process."""
+    values = settings.DATABASES["default"]
+    return f"postgres://{values['USER']}@:{values['PORT']}/{quote(values['HOST'], safe='')}/{values['NAME']}"
+
+
+@contextlib.contextmanager
+def worker(log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A camera worker on the test's database and Redis; killed with the test if it is still there."""
+    environment = os.environ | {
+        "DATABASE_URL": database_url(),
+        "DATA_DIR": str(settings.DATA_DIR),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "LYNCEUS_SERVICES": "external",
+    }
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "camera_worker", "--slots", "4"],
+            cwd=settings.BASE_DIR,
+            env=environment,
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def beat() -> Iterator[None]:
+    """Does what beat does: dispatches, and closes what killed workers left open."""
+    stop = threading.Event()
+
+    def tick() -> None:
+        while not stop.wait(0.5):
+            tasks.dispatch_cameras()
+            close_stale_sightings()
+        connection.close()
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+
+
+def until(happens: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not happens():
+        assert time.monotonic() < deadline, f"this did not happen: {what}"
+        time.sleep(0.1)
+
+
+def online(camera: Camera) -> bool:
+    return live.statuses([camera])[camera.pk].state is State.ONLINE
+
+
+def is_open(camera: Camera, epoch: int) -> bool:
+    return Sighting.objects.filter(camera=camera, is_open=True, epoch=epoch).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("beat")
+def test_a_killed_workers_camera_goes_on_elsewhere_and_a_stopped_worker_leaves_nothing_open(
+    camera: Camera, tmp_path: Path
+) -> None:
+    log = tmp_path / "worker.log"
+    with worker(log) as first:
+        until(lambda: online(camera) and is_open(camera, epoch=1), "the first worker watches")
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    live.clear_status(camera.pk)
+    with worker(log) as second:
+        until(lambda: online(camera) and is_open(camera, epoch=2), "the second worker watches")
+        until(lambda: not is_open(camera, epoch=1), "what the first left open is closed")
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(timeout=PATIENCE) == 0
+    assert not is_open(camera, epoch=2)
+    assert CameraLease.objects.get(camera=camera).expires_at is None
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_worker_without_its_models_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise ModelError("The models are not there. Install them.")
+
+    monkeypatch.setattr(camera_worker, "current_pack", broken)
+    with pytest.raises(CommandError, match=r"The models are not there\. Install them\."):
+        call_command("camera_worker")
+
+
+def test_a_worker_needs_a_slot() -> None:
+    with pytest.raises(CommandError, match="at least 1"):
+        call_command("camera_worker", "--slots", "0")
