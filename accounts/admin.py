@@ -117,9 +117,7 @@ class ApiKeyAdmin(RoomAdmin):
         return field
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
-        key, secret = create_api_key(
-            actor=actor_of(request), user=obj.user, name=obj.name, expires_at=obj.expires_at
-        )
+        key, secret = create_api_key(actor=actor_of(request), user=obj.user, name=obj.name, expires_at=obj.expires_at)
         obj.pk, obj.prefix = key.pk, key.prefix
         messages.warning(request, f"Copy the key now, it is not shown again: {secret}")
 

@@ -44,6 +44,14 @@ class TooLarge(APIException):
     default_detail = "The request is larger than what is accepted. Send fewer or smaller photos."
 
 
+class LengthRequired(APIException):
+    """A body came without saying how long it is, so that nothing of it was read."""
+
+    status_code = 411
+    default_code = "length_required"
+    default_detail = "The request does not say how long it is. Send it with Content-Length, not in chunks."
+
+
 class Unavailable(APIException):
     """Something that is needed does not answer; trying again later may help."""
 

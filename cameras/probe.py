@@ -120,14 +120,10 @@ def _connect(source: Source, parts: SplitResult) -> None:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise UnusableError(
-            f"The name {host} is not known in this network. Check how it is written."
-        ) from None
+        raise UnusableError(f"The name {host} is not known in this network. Check how it is written.") from None
     for address in {ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found}:
         if is_refused(address):
-            raise UnusableError(
-                f"{host} has the address {address}, which no camera may have. Use the camera's own."
-            )
+            raise UnusableError(f"{host} has the address {address}, which no camera may have. Use the camera's own.")
     try:
         socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
     except ConnectionRefusedError:
@@ -170,9 +166,7 @@ def _picture(source: Source, deadline: float) -> ProbeResult:
     encoded, jpeg = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 85])
     if not encoded:
         raise UnusableError(f"The picture of {source.shown} could not be written as JPEG.")
-    return ProbeResult(
-        jpeg=bytes(jpeg), width=width, height=height, fps=round(fps, 2) if 0 < fps <= 1000 else 0.0
-    )
+    return ProbeResult(jpeg=bytes(jpeg), width=width, height=height, fps=round(fps, 2) if 0 < fps <= 1000 else 0.0)
 
 
 def _why_not(source: Source) -> str:
@@ -188,9 +182,7 @@ def _why_not(source: Source) -> str:
         status = 0
     if status in (401, 403):
         if parts.username:
-            return (
-                f"{source.shown} refuses the user name or the password. Check both (rtsp://user:password@…)."
-            )
+            return f"{source.shown} refuses the user name or the password. Check both (rtsp://user:password@…)."
         return f"{source.shown} asks for a user name and a password: rtsp://user:password@host/path."
     if status in (404, 454):
         return f"The camera answers, but it has no stream at {source.shown}. Check the path in its manual."

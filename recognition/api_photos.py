@@ -18,7 +18,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounts.problems import TooLarge, Unavailable, Unprocessable
+from accounts.problems import LengthRequired, TooLarge, Unavailable, Unprocessable
 from recognition.engine import ModelError, PhotoError
 from recognition.services import RecognitionError, Upload
 
@@ -37,6 +37,8 @@ class TakesPhotos(APIView):
                 f"The request has {length / 2**20:.0f} MB, more than the {limit / 2**20:.0f} that are "
                 "accepted at once. Send fewer or smaller photos."
             )
+        if not length and "HTTP_TRANSFER_ENCODING" in request.META:
+            raise LengthRequired
         super().initial(request, *args, **kwargs)
 
 

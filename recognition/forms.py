@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -40,14 +41,8 @@ class PhotosField(forms.FileField):
         return [Upload(name=file.name or "photo", data=file.read()) for file in files]
 
 
-class PhotosForm(forms.Form):
-    """More photos of somebody who is enrolled already."""
-
-    photos = PhotosField(
-        label="Photos",
-        help_text="JPEG, PNG or WebP. One person a photo, looking into the camera, in good light."
-        " Two or three different photos are better than one.",
-    )
+class UploadForm(forms.Form):
+    """What forms with photos share: they know how big the request is, and say so when it was too big to be read."""
 
     def __init__(self, *args: Any, content_length: int = 0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -60,6 +55,28 @@ class PhotosForm(forms.Form):
         super().add_error(field, error)
 
 
+class PhotosForm(UploadForm):
+    """Photos of one person."""
+
+    photos = PhotosField(
+        label="Photos",
+        help_text="JPEG, PNG or WebP. One person a photo, looking into the camera, in good light."
+        " Two or three different photos are better than one.",
+    )
+    face = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=99,
+        label="Which face, where a photo shows several people",
+        help_text="1 is the largest face, 2 the next. Leave it empty for photos of one person.",
+    )
+
+    def uploads(self) -> list[Upload]:
+        """The photos, each with the face that was asked for."""
+        uploads: list[Upload] = self.cleaned_data["photos"]
+        return [replace(upload, face=self.cleaned_data["face"]) for upload in uploads]
+
+
 class EnrolForm(PhotosForm):
     """A new person: name, watchlist, photos."""
 
@@ -70,10 +87,10 @@ class EnrolForm(PhotosForm):
         empty_label="No watchlist: recognised, but no alert",
         help_text="Somebody on a watchlist causes an alert when a camera sees them.",
     )
-    field_order = ["name", "watchlist", "photos"]
+    field_order = ["name", "watchlist", "photos", "face"]
 
 
-class IdentifyForm(PhotosForm):
+class IdentifyForm(UploadForm):
     """One photo to search with."""
 
     photos = PhotosField(

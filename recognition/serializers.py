@@ -20,9 +20,7 @@ class WatchlistRef(serializers.ModelSerializer[Watchlist]):
 
 
 class PersonSerializer(serializers.ModelSerializer[Person]):
-    templates = serializers.IntegerField(
-        source="template_count", read_only=True, help_text="Of every model pack."
-    )
+    templates = serializers.IntegerField(source="template_count", read_only=True, help_text="Of every model pack.")
     watchlists = serializers.SerializerMethodField()
     portrait = serializers.SerializerMethodField(help_text="Where the enrolled face is, as JPEG.")
 
@@ -34,9 +32,7 @@ class PersonSerializer(serializers.ModelSerializer[Person]):
     @extend_schema_field(WatchlistRef(many=True))
     def get_watchlists(self, person: Person) -> list[dict[str, Any]]:
         return [
-            {"id": entry.watchlist_id, "name": entry.watchlist.name}
-            for entry in person.entries.all()
-            if entry.is_valid
+            {"id": entry.watchlist_id, "name": entry.watchlist.name} for entry in person.entries.all() if entry.is_valid
         ]
 
     def get_portrait(self, person: Person) -> str:

@@ -80,7 +80,7 @@ def enrol(request: PageRequest) -> HttpResponse:
         values = form.cleaned_data
         try:
             result = services.enrol(
-                actor=request.user, name=values["name"], photos=values["photos"], watchlist=values["watchlist"]
+                actor=request.user, name=values["name"], photos=form.uploads(), watchlist=values["watchlist"]
             )
         except RecognitionError as error:
             form.add_error("name", str(error))
@@ -104,9 +104,7 @@ def add_photos(request: PageRequest, pk: int) -> HttpResponse:
     rejected: tuple[Rejected, ...] = ()
     if request.method == "POST" and form.is_valid():
         try:
-            result = services.enrol(
-                actor=request.user, name=person.name, photos=form.cleaned_data["photos"], person=person
-            )
+            result = services.enrol(actor=request.user, name=person.name, photos=form.uploads(), person=person)
         except (RecognitionError, EngineError) as error:
             form.add_error(None, str(error))
         else:

@@ -166,6 +166,14 @@ def test_more_than_is_accepted_at_once(settings: Settings) -> None:
     problem(client.post("/api/face/upload", {"name": "x", "file": big}), 413)
 
 
+def test_a_body_in_chunks_is_not_taken_for_an_empty_one() -> None:
+    response = key_client(Role.OPERATOR).post(
+        "/api/v1/identify", b"", content_type="multipart/form-data; boundary=x", HTTP_TRANSFER_ENCODING="chunked"
+    )
+
+    assert "Content-Length" in problem(response, 411)["detail"]
+
+
 def test_more_files_than_are_accepted(settings: Settings) -> None:
     settings.DATA_UPLOAD_MAX_NUMBER_FILES = 2
     files = [SimpleUploadedFile(f"{n}.jpg", b"x") for n in range(3)]

@@ -265,6 +265,7 @@ def test_deleting_while_a_sighting_is_written_waits_for_it(what: str) -> None:
     row = Sighting.objects.get()
     assert (row.person is None) == (what == "person")
     assert (row.camera is None) == (what == "camera")
+    assert row.is_open == (what == "person")
 
 
 def test_sightings_whose_worker_is_gone_are_closed() -> None:

@@ -38,7 +38,7 @@ def nobody() -> bytes:
 
 
 @cache
-def changed(data: bytes, *, scale: float = 0.7, gain: float = 0.85) -> bytes:
+def changed(data: bytes, *, scale: float = 0.8, gain: float = 0.85) -> bytes:
     """The same picture as another camera might have taken it: smaller, darker, compressed more."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert image is not None

@@ -148,6 +148,21 @@ def test_enrolling_says_of_every_photo_what_became_of_it(client: Client) -> None
 
 
 @pytest.mark.usefixtures("eyes")
+def test_of_several_faces_one_can_be_asked_for(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    sign_in(client, Role.OPERATOR)
+    asked: list[int | None] = []
+
+    def check(upload: Upload) -> UsablePhoto:
+        asked.append(upload.face)
+        return UsablePhoto(image=services.read_photo(upload), face=face())
+
+    monkeypatch.setattr(services, "check_photo", check)
+    client.post(reverse("enrol"), {"name": "Ada", "photos": [photo()], "face": "2"})
+    client.post(reverse("enrol"), {"name": "Bob", "photos": [photo()], "face": ""})
+    assert asked == [2, None]
+
+
+@pytest.mark.usefixtures("eyes")
 def test_htmx_is_sent_on_after_enrolling(client: Client) -> None:
     sign_in(client, Role.OPERATOR)
     form = {"name": "Ada", "photos": [photo()]}

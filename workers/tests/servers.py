@@ -1,4 +1,4 @@
-"""Cameras on loopback for tests: one that streams MJPEG and breaks off, one that never answers, one that is not there."""
+"""Cameras on loopback for tests: one that streams and breaks off, one that never answers, one that is not there."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _MjpegHandler(BaseHTTPRequestHandler):
                 if self.server.halt.wait(0.02):
                     return
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Says nothing: the output of a test belongs to the test."""
 
 

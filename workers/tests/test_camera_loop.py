@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cv2
@@ -39,10 +39,12 @@ def camera() -> Camera:
 class Run:
     """One loop over shots, run to its end."""
 
-    def __init__(self, camera: Camera, pack: Pack, *shots: Shot, at: dict[float, Callable[[], object]] | None = None):
+    def __init__(
+        self, camera: Camera, pack: Pack, *shots: Shot, at: Mapping[float, Callable[[], object]] | None = None
+    ):
         self.told: Told = []
         self.stop = threading.Event()
-        self.reader = ScriptedReader(shots, at=at or {})
+        self.reader = ScriptedReader(shots, at=dict(at or {}))
         lease = take_lease(camera_id=camera.pk, owner="test")
         assert lease is not None
         self.lease = lease

@@ -41,7 +41,7 @@ def camera(tmp_path: Path) -> Camera:
 def database_url() -> str:
     """The test's own database, for another process."""
     values = settings.DATABASES["default"]
-    return f"postgres://{values['USER']}@:{values['PORT']}/{quote(values['HOST'], safe='')}/{values['NAME']}"
+    return f"postgres://{values['USER']}@:{values['PORT']}/{quote(str(values['HOST']), safe='')}/{values['NAME']}"
 
 
 @contextlib.contextmanager

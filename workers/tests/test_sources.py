@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -73,16 +74,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 class RecordingReader(LiveReader):
     """Remembers when each frame was offered."""
 
-    def __init__(self, path: Path, *, loop: bool = False, slow_at: int = -1, clock: Clock | None = None) -> None:
+    def __init__(self, path: Path, clock: Clock, *, loop: bool = False, slow_at: int = -1) -> None:
         self.offered: list[float] = []
         self._slow_at, self._clock = slow_at, clock
         super().__init__(parse_source(str(path)), loop=loop)
 
     def _offer(self, image: Image) -> None:
-        if len(self.offered) == self._slow_at and self._clock is not None:
+        if len(self.offered) == self._slow_at:
             self._clock.now += 3
         super()._offer(image)
-        self.offered.append(sources.time.monotonic())
+        self.offered.append(self._clock.now)
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def why(text: str) -> str:
 
 
 def test_a_file_is_paced_as_a_live_camera(clock: Clock, short_clip: Path) -> None:
-    reader = RecordingReader(short_clip)
+    reader = RecordingReader(short_clip, clock)
     assert len(reader.offered) == 10
     np.testing.assert_allclose(np.diff(reader.offered), 1 / FPS, rtol=1e-3)
     assert reader.state is State.ENDED
@@ -147,13 +148,13 @@ def test_a_file_is_paced_as_a_live_camera(clock: Clock, short_clip: Path) -> Non
 
 
 def test_a_file_that_fell_far_behind_does_not_hurry_after(clock: Clock, short_clip: Path) -> None:
-    offered = RecordingReader(short_clip, slow_at=4, clock=clock).offered
+    offered = RecordingReader(short_clip, clock, slow_at=4).offered
     assert offered[4] - offered[3] > 3
     np.testing.assert_allclose(np.diff(offered[5:]), 1 / FPS, rtol=1e-3)
 
 
 def test_a_slow_consumer_gets_the_newest_frame_and_drops_are_counted(clock: Clock, short_clip: Path) -> None:
-    reader = RecordingReader(short_clip)
+    reader = RecordingReader(short_clip, clock)
     frame = reader.next(0)
     assert frame is not None
     assert frame.t == reader.offered[-1]
@@ -164,7 +165,7 @@ def test_a_slow_consumer_gets_the_newest_frame_and_drops_are_counted(clock: Cloc
 
 def test_a_file_that_loops_starts_again_without_a_pause_or_a_rush(clock: Clock, short_clip: Path) -> None:
     clock.waits_left = 35
-    reader = RecordingReader(short_clip, loop=True)
+    reader = RecordingReader(short_clip, clock, loop=True)
     assert len(reader.offered) > 25
     np.testing.assert_allclose(np.diff(reader.offered), 1 / FPS, rtol=0.02)
     assert reader.state is State.ONLINE
@@ -183,7 +184,7 @@ def test_the_unpaced_reader_gives_every_frame_in_order(short_clip: Path) -> None
     while (frame := reader.next(0)) is not None:
         given.append(frame)
     assert [round(frame.t, 3) for frame in given] == [round(n / FPS, 3) for n in range(10)]
-    spans = [(b.captured_at - a.captured_at).total_seconds() for a, b in zip(given, given[1:], strict=False)]
+    spans = [(b.captured_at - a.captured_at).total_seconds() for a, b in pairwise(given)]
     np.testing.assert_allclose(spans, 1 / FPS, atol=1e-3)
     assert reader.state is State.ENDED
     reader.close()

@@ -90,7 +90,12 @@ def test_doubled_messages_run_one_loop(
 ) -> None:
     loops: list[CameraLoop] = []
     run = CameraLoop.run
-    monkeypatch.setattr(CameraLoop, "run", lambda self: (loops.append(self), run(self)))
+
+    def counted(loop: CameraLoop) -> None:
+        loops.append(loop)
+        run(loop)
+
+    monkeypatch.setattr(CameraLoop, "run", counted)
     first, *others = [in_threads.submit(attending, camera.pk) for _ in range(3)]
     until(lambda: sum(job.done() for job in (first, *others)) == 2)
     assert len(loops) == 1

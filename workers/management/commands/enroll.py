@@ -44,7 +44,7 @@ class Command(JsonCommand):
             listed = services.clean_name(options["watchlist"]) if options["watchlist"] is not None else ""
             person = None if options["new"] else only_person_named(name)
             if person is not None:
-                self.note(f"There is a {name} already (person {person.pk}): the photos are added to them.")
+                self.note(f"{name} is known already (person {person.pk}): the photos are added to them.")
             done = self._enrol(name, options["photos"], options["face"], listed, person)
         except (services.RecognitionError, EngineError) as error:
             raise CommandError(str(error)) from error

@@ -1,0 +1,95 @@
+"""`make bench`: measures the frame path and prints one table (Markdown). Takes three minutes and needs no network."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import quantiles
+
+from benchmarks import clip, site
+from benchmarks.frame_path import Measured, Phase, measure
+from benchmarks.peer import PeerResult, decode_only, face_recognition_way
+
+_NONE = "—"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=40.0, help="how long each phase is measured (default 40)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lynceus-bench-") as name:
+        folder = Path(name)
+        site.prepare(folder / "data")
+        (folder / "data").mkdir()
+        _say("Making the clips …")
+        clips = {"busy": clip.busy(folder / "busy.mp4"), "still": clip.still(folder / "still.mp4")}
+        _say("Measuring the peers …")
+        limit, peer = decode_only(clips["busy"]), face_recognition_way(clips["busy"], seconds=options.seconds / 2)
+        _say(f"Running Lynceus: three phases of up to {options.seconds:.0f} s …")
+        measured = measure(folder / "data", clips, seconds=options.seconds)
+    print(report(measured, peer, limit))
+
+
+def report(measured: Measured, peer: PeerResult | None, limit: PeerResult) -> str:
+    """The table, and under it what it was measured on."""
+    phases = [measured.one, measured.four, measured.still]
+    head = ["", "1 camera", "4 cameras", "1 still camera", "`face_recognition`, every frame", "decoding alone"]
+    rows = [
+        ["Frame that decides → alert at the page, p50 / p95", *(_ms(p.from_deciding_frame) for p in phases)],
+        ["First frame with the face → alert, p50 / p95", *(_ms(p.from_first_frame) for p in phases)],
+        ["Alerts measured", *(str(len(p.from_first_frame) or _NONE) for p in phases)],
+        ["Appearances recognised", *(_share(p) for p in phases)],
+        ["Frames a second a camera, in", *(f"{p.fps_in:.1f}" for p in phases)],
+        ["Frames a second a camera, looked at", *(f"{p.fps_processed:.1f}" for p in phases)],
+        ["CPU seconds a camera minute", *(f"{p.cpu_per_camera_minute:.1f}" for p in phases)],
+        ["Memory of the worker", *(f"{p.memory_mb:.0f} MB" for p in phases)],
+    ]
+    others = {
+        "Frame that decides": [_ms(peer.frame_seconds) + " (computing only)" if peer else _NONE, _NONE],
+        "Appearances": [f"{peer.recognised} of {peer.with_face} frames" if peer else _NONE, _NONE],
+        "Frames a second a camera, in": [f"needs {clip.FPS}" if peer else _NONE, f"{clip.FPS}"],
+        "Frames a second a camera, looked": [
+            f"at most {peer.fps:.1f}" if peer else "dlib is not installed",
+            f"at most {limit.fps:.0f}",
+        ],
+        "CPU seconds": [
+            f"{peer.cpu_per_camera_minute:.0f}" if peer else _NONE,
+            f"{limit.cpu_per_camera_minute:.1f}",
+        ],
+    }
+    for row in rows:
+        row += next((cells for start, cells in others.items() if row[0].startswith(start)), [_NONE, _NONE])
+    lines = [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
+    return "\n".join([*lines, "", _machine()])
+
+
+def _ms(seconds: tuple[float, ...]) -> str:
+    if len(seconds) < 2:
+        return _NONE
+    cuts = quantiles(seconds, n=20, method="inclusive")
+    return f"{cuts[9] * 1000:.0f} / {cuts[18] * 1000:.0f} ms"
+
+
+def _share(phase: Phase) -> str:
+    return f"{phase.known} of {phase.sightings}" if phase.sightings else _NONE
+
+
+def _machine() -> str:
+    width, height = clip.SIZE
+    return (
+        f"Clip: {width}x{height}, {clip.FPS} frames a second, MPEG-4. {os.cpu_count()} cores, no GPU used, "
+        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}."
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
