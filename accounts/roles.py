@@ -35,6 +35,7 @@ _ADMINISTER = [
     "recognition.view_watchlistentry",
     *(f"cameras.{verb}_camera" for verb in ("add", "change", "delete")),
     *(f"alerts.{verb}_rule" for verb in ("view", "add", "change", "delete")),
+    "alerts.view_delivery",
     "accounts.view_auditevent",
     *(f"accounts.{verb}_apikey" for verb in ("view", "add", "delete")),
 ]

@@ -16,7 +16,7 @@ from alerts.feed import Filters
 from alerts.models import Alert, AlertState
 from cameras.models import Camera
 from cameras.views import tiles
-from recognition.models import Person, Template
+from recognition.models import Person, Template, Watchlist
 
 ON_DASHBOARD = 50
 A_PAGE = 50
@@ -34,6 +34,7 @@ def dashboard(request: PageRequest) -> HttpResponse:
         "keep": ON_DASHBOARD,
         "feed": Filters(),
         "tiles": tiles(),
+        "any_watchlist": Watchlist.objects.exists(),
         "anybody_enrolled": Template.objects.exists(),
         "may_acknowledge": request.user.has_perm("alerts.change_alert"),
     }

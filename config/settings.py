@@ -175,15 +175,13 @@ USE_I18N = True
 USE_TZ = True
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = DATA_DIR / "static"
 WHITENOISE_USE_FINDERS = True
-DATA_UPLOAD_MAX_MEMORY_SIZE = 200 * 2**20
+# Uploads stay in memory from the socket to the vault: a temporary file would be a photo in clear.
+MAX_PHOTO_MB = env.integer("MAX_PHOTO_MB", 20, low=1, high=200)
+MAX_REQUEST_BYTES = max(100, MAX_PHOTO_MB + 10) * 2**20
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = MAX_REQUEST_BYTES
 DATA_UPLOAD_MAX_NUMBER_FILES = 50
-FILE_UPLOAD_MAX_MEMORY_SIZE = (
-    DATA_UPLOAD_MAX_MEMORY_SIZE  # photos stay in memory: a temp file would be a photo in clear
-)
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
-MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # --- API ---------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -239,7 +237,6 @@ UNFOLD = {
 MODEL_PACK = env.choice("MODEL_PACK", "compact", ["compact"])
 MODEL_PROVIDERS = env.texts("MODEL_PROVIDERS", ["CPUExecutionProvider"])
 MODEL_THREADS = env.integer("MODEL_THREADS", 1, low=1, high=64)
-MAX_PHOTO_MB = env.integer("MAX_PHOTO_MB", 20, low=1, high=200)
 GALLERY_POLL_SECONDS = 0.5
 
 # --- Cameras -----------------------------------------------------------------------------------------------------

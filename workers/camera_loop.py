@@ -71,7 +71,7 @@ class CameraLoop:
         )
         self._watched: dict[int, Watched] = {}
         self._state, self._since = State.CONNECTING, time.time()
-        self._detected_t = self._preview_t = float("-inf")
+        self._looked_t = self._detected_t = self._preview_t = float("-inf")
         self._renewed_at = time.monotonic()
         self._status_at = float("-inf")
         self._is_watched = False
@@ -134,7 +134,11 @@ class CameraLoop:
     # --- faces ---------------------------------------------------------------------------------------------------
 
     def _is_due(self, frame: Frame) -> bool:
-        return frame.t - self._detected_t >= 0.98 / settings.DETECT_FPS
+        """Whether it is time to look at a frame at all: DETECT_FPS times a second."""
+        if frame.t - self._looked_t < 0.98 / settings.DETECT_FPS:
+            return False
+        self._looked_t = frame.t
+        return True
 
     def _is_worth(self, frame: Frame, motion: Motion) -> bool:
         """Whether this frame is looked at for faces: something moved, or it is time to make sure."""

@@ -64,6 +64,7 @@ def test_a_wrong_method_is_refused(client: Client, name: str) -> None:
 def test_an_empty_dashboard_says_what_to_do_first(client: Client) -> None:
     sign_in(client, Role.ADMINISTRATOR)
     page = client.get("/").content.decode()
+    assert f'href="{reverse("watchlist_add")}"' in page
     assert f'href="{reverse("enrol")}"' in page
     assert f'href="{reverse("camera_add")}"' in page
     TemplateFactory.create()

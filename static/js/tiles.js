@@ -1,6 +1,6 @@
 // Live pictures: twice a second for tiles in sight, while the page is visible, one request under way a tile.
 (() => {
-  const EVERY_MS = 500, STALE_MS = 3000;
+  const EVERY_MS = 500, STALE_MS = 3000, PAUSE_MS = 3000;
   const inSight = new WeakSet();
   const watcher = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting } of entries) {
@@ -12,7 +12,7 @@
   const start = (image) => {
     const tile = image.closest("[data-camera]");
     const veil = tile.querySelector(".tile__veil");
-    let tag = "", changed = performance.now(), busy = false, shown = null;
+    let tag = "", changed = performance.now(), busy = false, shown = null, notBefore = 0;
 
     const state = () => document.getElementById(`camera-${tile.dataset.camera}-state`)?.dataset.state;
     const cover = () => {
@@ -36,9 +36,10 @@
     };
     const turn = async () => {
       if (!image.isConnected) return clearInterval(timer);
-      if (!document.hidden && inSight.has(image) && !busy && state() !== "off") {
+      if (!document.hidden && inSight.has(image) && !busy && state() !== "off" && performance.now() > notBefore) {
         busy = true;
-        try { await load(); } catch { /* the server is away or the picture was cut short: the veil says how old it is */ }
+        // The server is away, or the picture was cut short: the veil says how old the last one is.
+        try { await load(); } catch { notBefore = performance.now() + PAUSE_MS; }
         busy = false;
       }
       cover();

@@ -53,7 +53,6 @@ class Command(BaseCommand):
         services = Services(settings.DATA_DIR, postgres=postgres, redis=redis, log=terminal.say)
         try:
             services.start()
-            settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns about a folder that is not there
             if migrate_if_behind():
                 terminal.say("The database was brought up to date.")
             if demo:
