@@ -1,4 +1,4 @@
-"""The dashboard and the pages of alerts; mounted at the root, so the page of a person (cameras.history) is named here."""
+"""The dashboard and the pages of alerts. Mounted at the root, so the page of a person (cameras.history) is here too."""
 
 from __future__ import annotations
 

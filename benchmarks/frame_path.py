@@ -141,7 +141,9 @@ def _alerts(
     alerts = list(Alert.objects.filter(sighting__in=seen).select_related("sighting"))
     missing = [alert.pk for alert in alerts if alert.pk not in page.told]
     if missing:
-        raise SystemExit(f"{len(missing)} of {len(alerts)} alerts never reached the page. {page.closed}\n{site.said()}")
+        raise SystemExit(
+            f"{len(missing)} of {len(alerts)} alerts never reached the page. {' '.join(page.breaks)}\n{site.said()}"
+        )
     deciding = tuple(page.told[alert.pk] - alert.captured_at.timestamp() for alert in alerts)
     first = tuple(page.told[alert.pk] - alert.sighting.first_seen.timestamp() for alert in alerts)
     return seen.exclude(person=None).count(), seen.count(), deciding, first
