@@ -51,7 +51,7 @@ class AuditEvent(models.Model):
 
 
 class DataKey(models.Model):
-    """A data-encryption key, itself sealed by a versioned key-encryption key. Deleting the row shreds what it sealed."""
+    """A data-encryption key, itself sealed by a versioned key-encryption key. Deleting it shreds what it sealed."""
 
     scope = models.CharField(
         max_length=100, unique=True, help_text="What it seals, such as person:12 or sightings:2026-11-22."

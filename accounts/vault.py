@@ -16,7 +16,6 @@ import base64
 import binascii
 import os
 import secrets
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -26,7 +25,6 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
 
 from accounts.models import DataKey
 from config.secretfiles import read_or_create
@@ -88,10 +86,6 @@ def key_ring() -> KeyRing:
     return KeyRing.parse(read_or_create(path, lambda: "1:" + base64.b64encode(secrets.token_bytes(32)).decode()))
 
 
-_opened: dict[str, tuple[int, bytes]] = {}  # scope -> (row id, data key); the key itself is never stored in clear
-_opened_lock = threading.Lock()
-
-
 def seal(scope: str, plaintext: bytes, *, bind: str) -> bytes:
     """Seals the plaintext under the scope's data key (made when missing), bound to its place."""
     nonce = os.urandom(_NONCE)
@@ -100,11 +94,7 @@ def seal(scope: str, plaintext: bytes, *, bind: str) -> bytes:
 
 def unseal(scope: str, sealed: Sealed, *, bind: str) -> bytes:
     """Opens what `seal` made for the same scope and place; raises VaultError for anything else."""
-    try:
-        return _open(scope, bytes(sealed), bind, _data_key(scope, create=False))
-    except VaultError:
-        _forget(scope)  # the scope may have been shredded and made anew by another process
-        return _open(scope, bytes(sealed), bind, _data_key(scope, create=False))
+    return _open(scope, bytes(sealed), bind, _data_key(scope, create=False))
 
 
 def unseal_many(items: Sequence[tuple[str, Sealed, str]]) -> list[bytes | VaultError]:
@@ -137,7 +127,6 @@ def _open(scope: str, sealed: bytes, bind: str, key: bytes) -> bytes:
 def shred(scope: str) -> None:
     """Deletes the scope's data key: whatever was sealed under it can never be opened again."""
     DataKey.objects.filter(scope=scope).delete()
-    transaction.on_commit(lambda: _forget(scope))
 
 
 def add_key() -> int:
@@ -175,28 +164,15 @@ def rewrap() -> int:
 
 
 def _data_key(scope: str, *, create: bool) -> bytes:
-    with _opened_lock:
-        known = _opened.get(scope)
-    if known is not None and (not create or DataKey.objects.filter(pk=known[0]).exists()):
-        return known[1]
+    """Read anew each time: a key that another process has shredded must not live on in this one."""
     row = DataKey.objects.filter(scope=scope).first()
+    if row is None and not create:
+        raise VaultError(f"The key of {scope} was deleted; what it sealed can not be opened any more.")
     if row is None:
-        if not create:
-            raise VaultError(f"The key of {scope} was deleted; what it sealed can not be opened any more.")
         ring = key_ring()
         wrapped = _wrap(scope, secrets.token_bytes(32), ring)
         row, _ = DataKey.objects.get_or_create(scope=scope, defaults={"wrapped": wrapped, "kek_version": ring.current})
-    key = _unwrap(row)
-    with _opened_lock:
-        _opened[scope] = (row.pk, key)
-        while len(_opened) > 4096:
-            _opened.pop(next(iter(_opened)))
-    return key
-
-
-def _forget(scope: str) -> None:
-    with _opened_lock:
-        _opened.pop(scope, None)
+    return _unwrap(row)
 
 
 def _wrap(scope: str, key: bytes, ring: KeyRing) -> bytes:

@@ -88,13 +88,8 @@ def report_sighting(*, sighting: SightingRecord, captured_at: datetime) -> Repor
 def deliver(alert_ids: Sequence[int]) -> None:
     """Rings for open pages and marks the deliveries as sent; what fails stays pending and is tried again by beat."""
     pending = Delivery.objects.filter(alert__in=alert_ids, channel=Channel.LIVE, sent_at=None)
-    try:
-        ring()
-    except (RedisError, OSError) as error:
-        pending.update(attempts=F("attempts") + 1)
-        _log.warning("Open pages could not be told of alerts yet, it will be tried again: %s", error)
-        return
-    pending.update(sent_at=timezone.now(), attempts=F("attempts") + 1)
+    sent_at = timezone.now() if ring() else None
+    pending.update(sent_at=sent_at, attempts=F("attempts") + 1)
 
 
 def deliver_pending() -> int:
@@ -105,11 +100,17 @@ def deliver_pending() -> int:
     return len(ids)
 
 
-def ring() -> None:
-    """Tells every open page that alerts have changed."""
+def ring() -> bool:
+    """Tells every open page that alerts have changed; False when that is not possible now."""
     layer = get_channel_layer()
-    if layer is not None:
+    if layer is None:
+        return False
+    try:
         async_to_sync(layer.group_send)(GROUP, {"type": "alerts.changed"})
+    except (RedisError, OSError) as error:
+        _log.warning("Open pages could not be told of alerts yet: %s", error)
+        return False
+    return True
 
 
 @transaction.atomic
@@ -120,6 +121,7 @@ def acknowledge(*, actor: User, alert: Alert) -> bool:
     )
     if done:
         record(actor=actor, verb="acknowledged", target=f"alert {alert.pk}")
+        transaction.on_commit(ring)
     return bool(done)
 
 

@@ -5,13 +5,13 @@ Like the page itself it connects again when the connection breaks, and says whic
 
 from __future__ import annotations
 
-
 import json
 import re
 import threading
 import time
 from collections import Counter
 
+from websockets import Origin
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
@@ -26,7 +26,11 @@ class OpenPage:
         self.told: dict[int, float] = {}
         self.times: Counter[int] = Counter()  # how often it was told of each
         self.breaks: list[str] = []
-        self._url, self._origin, self._cookie = f"ws://{host}:{port}/ws/alerts/", f"http://{host}:{port}", cookie
+        self._url, self._origin, self._cookie = (
+            f"ws://{host}:{port}/ws/alerts/",
+            Origin(f"http://{host}:{port}"),
+            cookie,
+        )
         self._stop = threading.Event()
         self._connection: ClientConnection | None = None
         self._thread = threading.Thread(target=self._listen, name="page", daemon=True)
@@ -43,7 +47,8 @@ class OpenPage:
     def _listen(self) -> None:
         while not self._stop.is_set():
             try:
-                with connect(self._url, origin=self._origin, additional_headers={"Cookie": self._cookie}) as connection:  # type: ignore[arg-type]  # a str is an Origin
+                headers = {"Cookie": self._cookie}
+                with connect(self._url, origin=self._origin, additional_headers=headers) as connection:
                     self._connection = connection
                     connection.send(json.dumps({"since": max(self.told, default=0)}))
                     for message in connection:

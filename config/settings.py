@@ -71,6 +71,7 @@ if django.VERSION < (6, 0):  # template partials are part of Django from 6.0 on
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "config.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -111,8 +112,7 @@ DATABASES = {
     "default": env.database(DATABASE_URL or embedded.postgres_url(DATA_DIR))
     | {
         "ENGINE": "django.db.backends.postgresql",
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
+        "CONN_MAX_AGE": 0,  # under ASGI a kept connection would belong to a thread that may not come back
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -11,8 +11,10 @@ from recognition.models import Person, Photo, Watchlist, WatchlistEntry
 
 def people(*, search: str = "", watchlist: int | None = None) -> QuerySet[Person]:
     """People by name, with `template_count` and their watchlists."""
-    found = Person.objects.annotate(template_count=Count("templates", distinct=True)).prefetch_related(
-        "entries__watchlist"
+    found = (
+        Person.objects.annotate(template_count=Count("templates", distinct=True))
+        .prefetch_related("entries__watchlist")
+        .order_by("name", "id")
     )
     if search:
         found = found.filter(name__icontains=search)

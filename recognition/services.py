@@ -294,7 +294,7 @@ def _the_face(faces: Sequence[Face], number: int | None) -> Face:
     if not 1 <= number <= len(faces):
         raise PhotoError(
             "no_such_face",
-            f"Face {number} was asked for, but the photo shows {len(faces)}. Choose from 1 (the largest) to {len(faces)}.",
+            f"Face {number} was asked for, but the photo shows {len(faces)}. Choose one, 1 is the largest.",
         )
     return faces[number - 1]
 

@@ -54,7 +54,7 @@ def people(request: PageRequest) -> HttpResponse:
     search = request.GET.get("q", "").replace("\x00", "").strip()[:200]
     wanted = request.GET.get("watchlist", "")
     watchlist = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 18 else None
-    found = selectors.people(search=search, watchlist=watchlist).order_by("name", "id")
+    found = selectors.people(search=search, watchlist=watchlist)
     context = {
         "page": Paginator(found, _PEOPLE_A_PAGE).get_page(request.GET.get("page")),
         "q": search,

@@ -33,9 +33,8 @@ def key(seed: int) -> str:
 
 
 def renew() -> None:
-    """What a new process starts with: no ring read, no key opened."""
+    """What a new process starts with: no ring read."""
     vault.key_ring.cache_clear()
-    vault._opened.clear()
 
 
 def test_what_is_sealed_opens_again_and_does_not_show() -> None:
@@ -115,11 +114,8 @@ def test_shredding_makes_it_unreadable_for_good(
 
 def test_a_scope_made_anew_elsewhere_is_found() -> None:
     vault.seal("person:1", b"old", bind="b")
-    opened = dict(vault._opened)
-    DataKey.objects.filter(scope="person:1").delete()
-    vault._opened.clear()
+    DataKey.objects.filter(scope="person:1").delete()  # what another process does
     sealed = vault.seal("person:1", b"new", bind="b")
-    vault._opened.update(opened)  # this process still has the old key
 
     assert vault.unseal("person:1", sealed, bind="b") == b"new"
 
@@ -211,3 +207,60 @@ def test_the_highest_version_seals() -> None:
 
     assert ring.current == 11
     assert key(3) not in repr(vault.seal("s", os.urandom(8), bind="b"))
+
+
+def test_a_key_that_another_process_shredded_opens_nothing_here() -> None:
+    sealed = vault.seal("sightings:2026-01-01", b"a shot", bind="b")
+    assert vault.unseal("sightings:2026-01-01", sealed, bind="b") == b"a shot"
+    DataKey.objects.filter(scope="sightings:2026-01-01").delete()
+
+    with pytest.raises(VaultError, match="was deleted"):
+        vault.unseal("sightings:2026-01-01", sealed, bind="b")
+
+
+@pytest.fixture
+def key_file(settings: Settings, tmp_path: Path) -> Path:
+    """Keys that come from a file, not from VAULT_KEYS."""
+    settings.VAULT_KEYS, settings.VAULT_KEY_FILE = "", tmp_path / "vault"
+    renew()
+    return tmp_path / "vault"
+
+
+def test_rotating_the_key_wraps_everything_anew_and_opens_what_was_there(key_file: Path) -> None:
+    sealed = vault.seal("person:1", b"before", bind="b")
+    before = vault.key_ring().current
+    assert vault.add_key() == before + 1
+    assert vault.rewrap() == DataKey.objects.count()
+
+    assert set(DataKey.objects.values_list("kek_version", flat=True)) == {before + 1}
+    assert vault.unseal("person:1", sealed, bind="b") == b"before"
+    assert key_file.stat().st_mode & 0o077 == 0
+    assert vault.rewrap() == 0
+
+
+def test_a_process_that_read_the_ring_before_a_rotation_goes_on(
+    key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = vault.key_ring()
+    vault.add_key()
+    sealed = vault.seal("person:2", b"after", bind="b")
+    asked = iter([old])
+    ring = vault.key_ring
+
+    class Stale:
+        """The ring as that process has it, until it is told to read it anew."""
+
+        def __call__(self) -> vault.KeyRing:
+            return next(asked, None) or ring()
+
+        def cache_clear(self) -> None:
+            ring.cache_clear()
+
+    monkeypatch.setattr(vault, "key_ring", Stale())
+    assert vault.unseal("person:2", sealed, bind="b") == b"after"
+
+
+def test_keys_from_the_environment_are_rotated_there(settings: Settings) -> None:
+    settings.VAULT_KEYS = f"1:{key(1)}"
+    with pytest.raises(VaultError, match="VAULT_KEYS"):
+        vault.add_key()

@@ -18,9 +18,7 @@ from recognition.engine.errors import ShapeError
 from recognition.engine.types import Floats, Image, check_image
 
 CHIP_SIZE = 150
-CHIP_POINTS: Floats = np.array(
-    [(46.6, 44.6), (100.2, 44.6), (73.7, 76.2), (48.6, 99.6), (98.9, 99.3)], np.float32
-)
+CHIP_POINTS: Floats = np.array([(46.6, 44.6), (100.2, 44.6), (73.7, 76.2), (48.6, 99.6), (98.9, 99.3)], np.float32)
 POINT_WEIGHTS: Floats = np.array((2.0, 2.0, 1.0, 0.5, 0.5), np.float32)
 
 # Below this scale bilinear sampling skips source pixels; the region is then shrunk by area averaging first.
@@ -90,7 +88,5 @@ def _shrunk(image: Image, transform: Transform, scale: float) -> tuple[Image, Tr
     small = cv2.resize(image[top:bottom, left:right], (new_width, new_height), interpolation=cv2.INTER_AREA)
     # A pixel's centre is at +0.5, so (p + 0.5) scales, not p.
     scale_x, scale_y = (right - left) / new_width, (bottom - top) / new_height
-    back = np.array(
-        [[scale_x, 0, left + 0.5 * scale_x - 0.5], [0, scale_y, top + 0.5 * scale_y - 0.5], [0, 0, 1]]
-    )
+    back = np.array([[scale_x, 0, left + 0.5 * scale_x - 0.5], [0, scale_y, top + 0.5 * scale_y - 0.5], [0, 0, 1]])
     return np.asarray(small, np.uint8), np.asarray(transform @ back)

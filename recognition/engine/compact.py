@@ -46,9 +46,7 @@ RNET_SOURCE = _mtcnn("rnet", "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969
 ONET_SOURCE = _mtcnn("onet", "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3")
 
 
-def load_compact(
-    *, cache: Path, providers: Sequence[str], threads: int, report: Callable[[str], None]
-) -> Pack:
+def load_compact(*, cache: Path, providers: Sequence[str], threads: int, report: Callable[[str], None]) -> Pack:
     """Convert what is not in the cache yet, then load all four networks. See `packs.load_pack`."""
     folder = cache / f"{NAME}-{_CONVERTED}"
     makers: dict[str, Callable[[], bytes]] = {

@@ -171,9 +171,7 @@ class _State:
 
     x: str
     shape: tuple[int, int, int]
-    block: (
-        tuple[str, tuple[int, int, int]] | None
-    )  # where the residual block began; None: behind the next relu
+    block: tuple[str, tuple[int, int, int]] | None  # where the residual block began; None: behind the next relu
     branch: tuple[str, tuple[int, int, int]] | None = None  # the convolutions, while the shortcut is pooled
 
 
@@ -206,9 +204,7 @@ def _pairs(layers: tuple[Layer, ...]) -> Iterator[tuple[Layer, Layer]]:
     return zip(layers, (*layers[1:], Layer(kind="end")), strict=True)
 
 
-def _add_conv(
-    graph: GraphBuilder, state: _State, layer: Layer, following: Layer, mean: Floats | None
-) -> None:
+def _add_conv(graph: GraphBuilder, state: _State, layer: Layer, following: Layer, mean: Floats | None) -> None:
     """A convolution with the affine layer behind it (a frozen batch normalisation) folded in."""
     filters, rows, columns, stride_y, stride_x, pad_y, pad_x, channels = layer.sizes
     if following.kind != "affine" or channels != state.shape[0] or len(following.weights) != 2 * filters:

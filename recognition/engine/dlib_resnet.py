@@ -35,9 +35,7 @@ class DlibRecogniser:
         rows = np.zeros((len(chips), DIMENSION), np.float32)
         for chip in chips:
             if chip.shape != (CHIP_SIZE, CHIP_SIZE, 3) or chip.dtype != np.uint8:
-                raise ShapeError(
-                    f"a chip must be uint8 of shape (150, 150, 3), got {chip.dtype} {chip.shape}"
-                )
+                raise ShapeError(f"a chip must be uint8 of shape (150, 150, 3), got {chip.dtype} {chip.shape}")
         for at in range(0, len(chips), _BATCH):
             batch = np.stack(chips[at : at + _BATCH])
             rows[at : at + _BATCH] = self._session.run(["embedding"], {"pictures": batch})[0]

@@ -17,7 +17,7 @@ class ModelError(EngineError):
     """A model cannot be made ready: its source is missing or altered, or the cache cannot be written."""
 
 
-class UnknownPack(EngineError, LookupError):  # noqa: N818 - reads as what it says
+class UnknownPack(EngineError, LookupError):
     """No model pack has this name; the message lists those that exist."""
 
 

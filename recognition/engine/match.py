@@ -83,9 +83,7 @@ class Gallery:
     @classmethod
     def empty(cls, dimension: int) -> "Gallery":
         no_ids = np.zeros(0, np.int64)
-        return cls.build(
-            dimension=dimension, templates=no_ids, persons=no_ids, embeddings=np.zeros((0, dimension))
-        )
+        return cls.build(dimension=dimension, templates=no_ids, persons=no_ids, embeddings=np.zeros((0, dimension)))
 
     @classmethod
     def build(
@@ -148,9 +146,7 @@ class Gallery:
             worst = np.partition(best, len(best) - top)[len(best) - top]
             near = best >= worst - _TIE
             people, best = people[near], best[near]
-        found = [
-            self._candidate(int(at), probe, scores, score) for at, score in zip(people, best, strict=True)
-        ]
+        found = [self._candidate(int(at), probe, scores, score) for at, score in zip(people, best, strict=True)]
         return sorted(found, key=lambda one: (-one.similarity, one.person))[:top]
 
     def changed(
@@ -227,9 +223,7 @@ def fuse(embeddings: Floats, weights: Floats) -> Embedding:
     rows = np.asarray(embeddings, np.float64)
     shares = np.asarray(weights, np.float64)
     if rows.ndim != 2 or len(rows) == 0 or shares.shape != (len(rows),):
-        raise ShapeError(
-            f"need (n, d) embeddings and (n,) weights with n > 0, got {rows.shape} and {shares.shape}"
-        )
+        raise ShapeError(f"need (n, d) embeddings and (n,) weights with n > 0, got {rows.shape} and {shares.shape}")
     if not (np.isfinite(rows).all() and np.isfinite(shares).all()) or (shares < 0).any():
         raise ShapeError("embeddings must be finite, weights finite and not negative")
     total = float(shares.sum())

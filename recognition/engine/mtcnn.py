@@ -165,9 +165,7 @@ def _patches(image: Image, boxes: Floats, size: int) -> Image:
     return patches
 
 
-def _run_patches(
-    session: onnxruntime.InferenceSession, outputs: tuple[str, ...], patches: Image
-) -> tuple[Floats, ...]:
+def _run_patches(session: onnxruntime.InferenceSession, outputs: tuple[str, ...], patches: Image) -> tuple[Floats, ...]:
     """Run a network over any number of patches, in batches."""
     starts = range(0, max(1, len(patches)), _BATCH)
     runs = [session.run(list(outputs), {"pictures": patches[at : at + _BATCH]}) for at in starts]

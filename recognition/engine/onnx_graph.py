@@ -80,9 +80,7 @@ class GraphBuilder:
 
     def model(self, outputs: dict[str, list[int | str]]) -> bytes:
         """The finished file, checked against the standard; `outputs` names the outputs and their shapes."""
-        results = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()
-        ]
+        results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()]
         graph = helper.make_graph(self._nodes, self._name, self._inputs, results, self._weights)
         model = helper.make_model(
             graph,

@@ -34,9 +34,7 @@ class FaceDetections:
         for name, shape in expected.items():
             array = getattr(self, name)
             if array.shape != shape or array.dtype != np.float32:
-                raise ShapeError(
-                    f"{name} must be float32 of shape {shape}, got {array.dtype} of shape {array.shape}"
-                )
+                raise ShapeError(f"{name} must be float32 of shape {shape}, got {array.dtype} of shape {array.shape}")
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -73,9 +71,7 @@ class Recogniser(Protocol):
 def check_image(image: Image) -> None:
     """Raise ShapeError unless this is a BGR image with at least one pixel."""
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        got = (
-            f"{image.dtype} of shape {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        )
+        got = f"{image.dtype} of shape {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise ShapeError(f"an image must be uint8 of shape (h, w, 3) in BGR order, got {got}")
     if image.size == 0:
         raise ShapeError(f"an image must have at least one pixel, got shape {image.shape}")

@@ -210,7 +210,6 @@ def test_deleting_a_person_shreds_what_is_biometric() -> None:
     for model in (Person, Photo, Template):
         assert not model._default_manager.exists()
     assert not DataKey.objects.filter(scope=scope).exists()
-    vault._forget(scope)  # what happens on commit
     with pytest.raises(vault.VaultError):
         vault.unseal(scope, sealed, bind=gallery.template_bind(1, "compact-1"))
 

@@ -73,7 +73,7 @@ def committed(session: requests.Session, url: str) -> set[int]:
 
 
 def worker(running: Running) -> int:
-    return running.named("manage.py", "camera_worker").pid
+    return int(running.named("manage.py", "camera_worker").pid)
 
 
 def redis(running: Running) -> int:

@@ -20,9 +20,7 @@ def dlib_embeddings(chips: list[Image]) -> npt.NDArray[np.float64]:
     assert spec is not None
     assert spec.submodule_search_locations
     network = dlib.face_recognition_model_v1(str(Path(spec.submodule_search_locations[0]) / DLIB_SOURCE.path))
-    return np.array(
-        [network.compute_face_descriptor(np.ascontiguousarray(chip[:, :, ::-1])) for chip in chips]
-    )
+    return np.array([network.compute_face_descriptor(np.ascontiguousarray(chip[:, :, ::-1])) for chip in chips])
 
 
 def jittered(pack: Pack, image: Image, count: int, rng: np.random.Generator) -> list[Image]:

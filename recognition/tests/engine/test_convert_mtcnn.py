@@ -52,9 +52,7 @@ def run(model: bytes, picture: npt.NDArray[np.uint8], *outputs: str) -> list[npt
     return list(session.run(list(outputs), {"pictures": picture[None]}))
 
 
-def dense_trunk(
-    picture: npt.NDArray[np.uint8], layers: list[Array], pools: list[tuple[int, tuple[int, int]]]
-) -> Array:
+def dense_trunk(picture: npt.NDArray[np.uint8], layers: list[Array], pools: list[tuple[int, tuple[int, int]]]) -> Array:
     x = normalised(picture)
     for at, (size, pad) in enumerate(pools):
         x = pool(prelu(conv(x, *layers[3 * at : 3 * at + 2]), layers[3 * at + 2]), size, pad)

@@ -96,9 +96,7 @@ def test_an_empty_gallery_finds_nobody() -> None:
 
 def test_equal_similarity_is_ordered_by_person_then_template() -> None:
     vector = [1.0, 0, 0, 0]
-    found = built([(9, 2, vector), (4, 7, vector), (3, 7, vector), (5, 1, vector)]).search(
-        np.zeros(4, np.float32)
-    )
+    found = built([(9, 2, vector), (4, 7, vector), (3, 7, vector), (5, 1, vector)]).search(np.zeros(4, np.float32))
     assert [(one.person, one.template) for one in found] == [(1, 5), (2, 9), (7, 3)]
 
 

@@ -179,9 +179,7 @@ def test_an_unknown_pack_names_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_an_unknown_provider_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(
-        ModelError, match=r"no AbacusExecutionProvider here\. Available: .*CPUExecutionProvider"
-    ):
+    with pytest.raises(ModelError, match=r"no AbacusExecutionProvider here\. Available: .*CPUExecutionProvider"):
         load_pack(cache=tmp_path, providers=["AbacusExecutionProvider"])
 
 

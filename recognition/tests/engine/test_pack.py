@@ -132,9 +132,7 @@ def test_the_engine_is_pure_computing() -> None:
         "{'django', 'dlib', 'tensorflow', 'torch', 'mtcnn', 'face_recognition_models'}))"
     )
     root = Path(__file__).resolve().parents[3]
-    result = subprocess.run(
-        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 
 
@@ -162,7 +160,5 @@ def test_two_people_in_one_photo(pack: Pack, real_data: Path) -> None:
         embeddings=np.stack([embedding_of(pack, file) for file in files]),
     )
     faces = pack.analyse(decode_photo((real_data / "two_people.jpg").read_bytes()))
-    matches = [
-        decide(gallery.search(face.embedding), threshold=pack.threshold, margin=pack.margin) for face in faces
-    ]
+    matches = [decide(gallery.search(face.embedding), threshold=pack.threshold, margin=pack.margin) for face in faces]
     assert {names[match.person] for match in matches if match} == {"biden_1", "obama_1"}

@@ -119,9 +119,7 @@ def test_any_box_gives_a_score(box: tuple[int, int, int, int]) -> None:
 
 
 def test_one_pixel_gives_a_score() -> None:
-    quality = assess(
-        np.zeros((1, 1, 3), np.uint8), np.array([0, 0, 1, 1], np.float32), np.zeros((5, 2), np.float32)
-    )
+    quality = assess(np.zeros((1, 1, 3), np.uint8), np.array([0, 0, 1, 1], np.float32), np.zeros((5, 2), np.float32))
     assert quality.score == 0
     assert Problem.TOO_SMALL in quality.problems
 
