@@ -65,7 +65,9 @@ def report(measured: Measured, peer: PeerResult | None, limit: PeerResult) -> st
     for row in rows:
         row += next((cells for start, cells in others.items() if row[0].startswith(start)), [_NONE, _NONE])
     lines = [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
-    return "\n".join([*lines, "", _machine()])
+    breaks = measured.breaks
+    broken = [f"The page's connection broke {len(breaks)} times, first: {breaks[0]}"] if breaks else []
+    return "\n".join([*lines, "", _machine(), *broken])
 
 
 def _ms(seconds: tuple[float, ...]) -> str:

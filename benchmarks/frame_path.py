@@ -40,6 +40,7 @@ class Measured:
     still: Phase
     one: Phase
     four: Phase
+    breaks: tuple[str, ...]  # why the page's connection broke, each time it did
 
 
 def measure(data_dir: Path, clips: dict[str, Path], *, seconds: float) -> Measured:
@@ -55,9 +56,10 @@ def measure(data_dir: Path, clips: dict[str, Path], *, seconds: float) -> Measur
             one = _phase(site, page, first, seconds=seconds)
             more = [_add(f"busy {number}", clips["busy"]) for number in (2, 3, 4)]
             four = _phase(site, page, first + more, seconds=seconds)
+            breaks = tuple(page.breaks)
         finally:
             page.stop()
-        return Measured(still=still, one=one, four=four)
+        return Measured(still=still, one=one, four=four, breaks=breaks)
 
 
 def _enrol() -> None:

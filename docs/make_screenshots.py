@@ -9,13 +9,16 @@ Needs the `dev` extra (Playwright) and a Chromium on PATH. Nothing is changed in
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -50,9 +53,8 @@ def main() -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=binary, args=ARGS)
-        for width, height in SIZES.items():
-            for scheme in ("light", "dark"):
-                _one_look(browser, arguments, width, height, scheme)
+        for (width, height), scheme in product(SIZES.items(), ("light", "dark")):
+            _one_look(browser, arguments, width, height, scheme)
         browser.close()
     return 0
 
@@ -138,7 +140,9 @@ def _take(page: Page, out: Path, shot: Shot, width: int, scheme: str, wanted: st
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     if overflow > 0:
         print(f"{shot.name} is {overflow} px too wide at {width} px.", file=sys.stderr)  # noqa: T201
-    page.screenshot(path=out / f"{shot.name}-{width}-{scheme}.png")
+    picture = Image.open(io.BytesIO(page.screenshot()))
+    dark = "-dark" if scheme == "dark" else ""
+    picture.save(out / f"{shot.name}-{width}{dark}.webp", quality=86, method=6)
 
 
 if __name__ == "__main__":

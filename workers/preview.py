@@ -36,7 +36,7 @@ def draw(image: Image, marks: list[Mark]) -> bytes:
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
     picture = Pictures.fromarray(np.ascontiguousarray(small[:, :, ::-1]))
     pen = ImageDraw.Draw(picture)
-    font = _font(max(14, small.shape[0] // 20))
+    font = _font(max(14, small.shape[0] // 15))
     for mark in marks:
         x1, y1, x2, y2 = (value * scale for value in mark.box)
         colour = _COLOURS[mark.verdict]
