@@ -28,6 +28,11 @@ class RoomAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     warn_unsaved_form = True
     list_filter_submit = True
 
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Several rows go the way that one goes."""
+        for row in queryset:
+            self.delete_model(request, row)
+
 
 class RowsInline(TabularInline):  # type: ignore[misc]
     """Rows that belong to what the page is about."""
@@ -123,10 +128,6 @@ class ApiKeyAdmin(RoomAdmin):
 
     def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
         revoke_api_key(actor=actor_of(request), key=obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        for key in queryset:
-            revoke_api_key(actor=actor_of(request), key=key)
 
 
 @admin.register(AuditEvent)

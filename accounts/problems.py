@@ -11,11 +11,18 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
-from django.db import InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404
 from redis.exceptions import RedisError
 from rest_framework import serializers
-from rest_framework.exceptions import APIException, NotFound, ParseError, PermissionDenied, ValidationError
+from rest_framework.exceptions import (
+    APIException,
+    NotFound,
+    ParseError,
+    PermissionDenied,
+    UnsupportedMediaType,
+    ValidationError,
+)
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as default_handler
 
@@ -50,6 +57,14 @@ class LengthRequired(APIException):
     status_code = 411
     default_code = "length_required"
     default_detail = "The request does not say how long it is. Send it with Content-Length, not in chunks."
+
+
+class Conflict(APIException):
+    """Somebody changed or deleted at the same moment what this needs."""
+
+    status_code = 409
+    default_code = "conflict"
+    default_detail = "Something that this needs was changed or deleted at the same moment. Look again, then repeat it."
 
 
 class Unavailable(APIException):
@@ -115,6 +130,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
 
 def _known(error: Exception) -> APIException:
     """The same error in the words of the API."""
+    if isinstance(error, UnsupportedMediaType):
+        detail = f"{error.detail} Send photos as a form (multipart/form-data), and everything else as JSON."
+        return UnsupportedMediaType("", detail=detail)
     if isinstance(error, APIException):
         return error
     if isinstance(error, Http404):
@@ -123,7 +141,9 @@ def _known(error: Exception) -> APIException:
         return PermissionDenied()
     if isinstance(error, (RequestDataTooBig, TooManyFilesSent)):
         return TooLarge()
-    if isinstance(error, SuspiciousOperation):
+    if isinstance(error, IntegrityError):
+        return Conflict()
+    if isinstance(error, (SuspiciousOperation, RecursionError)):
         return ParseError("The request is not well formed.")
     if isinstance(error, (OperationalError, InterfaceError, RedisError)):
         return Unavailable()

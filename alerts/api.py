@@ -38,15 +38,7 @@ class AlertsView(RetrieveModelMixin, GenericViewSet[Alert]):
 
     @extend_schema(parameters=[AlertFilter])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        wanted = AlertFilter(data=request.query_params)
-        wanted.is_valid(raise_exception=True)
-        values = wanted.validated_data
-        begin, end = values.pop("from", None), values.pop("to", None)
-        found = selectors.alerts(**values)
-        if begin is not None:
-            found = found.filter(captured_at__gte=begin)
-        if end is not None:
-            found = found.filter(captured_at__lt=end)
+        found = AlertFilter(data=request.query_params).rows(selectors.alerts, "captured_at")
         page = self.paginate_queryset(found)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 

@@ -13,5 +13,5 @@ router.register("alerts", api.AlertsView, basename="api-alert")
 urlpatterns = [
     path("v1/", include(router.urls)),
     path("alerts/latest", api.LatestAlertsView.as_view(), name="api-alerts-latest"),
-    path("v1/<path:rest>", api.NothingView.as_view()),
+    path("<path:rest>", api.NothingView.as_view()),
 ]

@@ -5,8 +5,8 @@ message is only a doorbell: what to push is always read from the database, so a 
 BEAT_SECONDS and nothing is ever lost. The beat is also the page's sign of life. The user's right to see alerts is
 looked up again before every push.
 
-Close codes: 4401 not signed in (any more), 4403 not allowed, 4400 a message that makes no sense, 1013 the database or
-Redis is away: come back later.
+Close codes: 4401 not signed in (any more), 4403 not allowed, 4400 a message that makes no sense, 4503 the database or
+Redis is away: come back later. (Daphne sends no codes of its own below 3000, 1013 included.)
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from typing import Any
 
 from channels.auth import get_user
 from channels.db import database_sync_to_async
@@ -30,12 +31,18 @@ from alerts.services import GROUP
 
 _log = logging.getLogger(__name__)
 BEAT_SECONDS = 5.0
-SIGNED_OUT, NOT_ALLOWED, NOT_UNDERSTOOD, LATER = 4401, 4403, 4400, 1013
+SIGNED_OUT, NOT_ALLOWED, NOT_UNDERSTOOD, LATER = 4401, 4403, 4400, 4503
 _AWAY = (DatabaseFailure, RedisError, OSError)
 
 
 class AlertsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is not typed
     """One open page."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except _AWAY as error:  # Redis went away while the channel layer waited for a ring
+            await self._go_away(error)
 
     async def connect(self) -> None:
         # Accepted before it may be refused: a browser sees the code of a close, but never why a handshake failed.

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from django.template.loader import render_to_string
 
+from accounts.ids import parse_id
 from accounts.models import User
 from alerts import selectors
 from alerts.models import Alert, AlertState
 
 CATCH_UP = 100
 _MOST_SHOWN = 500
-_LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,9 @@ class Filters:
     @classmethod
     def parse(cls, state: object, person: object, camera: object) -> Filters:
         """From an address or a message; what makes no sense counts as not given."""
-        return cls(state=str(state) if state in AlertState.values else "", person=_id(person), camera=_id(camera))
+        return cls(
+            state=str(state) if state in AlertState.values else "", person=parse_id(person), camera=parse_id(camera)
+        )
 
     def admit(self, alert: Alert) -> bool:
         return (
@@ -60,12 +62,12 @@ class Page:
             said = json.loads(text)
         except RecursionError:
             raise ValueError("The message is nested too deeply.") from None
-        if not isinstance(said, dict) or _id(said.get("since")) is None:
+        if not isinstance(said, dict) or parse_id(said.get("since")) is None:
             raise ValueError("The first message must be an object with `since`, the newest alert's id.")
         feed = said.get("feed", {})
-        keep = _id(said.get("keep")) or _MOST_SHOWN
+        keep = parse_id(said.get("keep")) or _MOST_SHOWN
         return cls(
-            since=_id(said["since"]) or 0,
+            since=parse_id(said["since"]) or 0,
             shown=_ids(said.get("shown")),
             open=frozenset(_ids(said.get("open"))),
             filters=Filters.parse(feed.get("state"), feed.get("person"), feed.get("camera"))
@@ -136,15 +138,6 @@ def _render(
     )
 
 
-def _id(value: object) -> int | None:
-    """A whole number that may be an id, also from text; None for everything else."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_ID:
-        return None
-    return value
-
-
 def _ids(values: object) -> tuple[int, ...]:
-    found = [_id(value) for value in values[:_MOST_SHOWN]] if isinstance(values, list) else []
+    found = [parse_id(value) for value in values[:_MOST_SHOWN]] if isinstance(values, list) else []
     return tuple(value for value in found if value is not None)

@@ -38,10 +38,10 @@ class AlertState(models.TextChoices):
 class Alert(models.Model):
     """Somebody on a watchlist was seen. Keeps the names of then, so that it outlives what it tells about."""
 
-    rule = models.ForeignKey(Rule, null=True, on_delete=models.SET_NULL, related_name="alerts")
+    rule = models.ForeignKey(Rule, null=True, on_delete=models.SET_NULL, related_name="alerts", db_index=False)
     sighting = models.ForeignKey(Sighting, on_delete=models.CASCADE, related_name="alerts")
-    camera = models.ForeignKey(Camera, null=True, on_delete=models.SET_NULL, related_name="alerts")
-    person = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="alerts")
+    camera = models.ForeignKey(Camera, null=True, on_delete=models.SET_NULL, related_name="alerts", db_index=False)
+    person = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="alerts", db_index=False)
     watchlist_name = models.CharField(max_length=NAME_LENGTH)
     person_name = models.CharField(max_length=NAME_LENGTH)
     camera_name = models.CharField(max_length=NAME_LENGTH)
@@ -49,7 +49,7 @@ class Alert(models.Model):
     similarity = models.FloatField()
     threshold = models.FloatField()
     captured_at = models.DateTimeField(help_text="When the frame that decided it was captured.")
-    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    created_at = models.DateTimeField(auto_now_add=True)
     state = models.CharField(max_length=15, choices=AlertState.choices, default=AlertState.NEW)
     acknowledged_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     acknowledged_at = models.DateTimeField(null=True)
@@ -57,7 +57,12 @@ class Alert(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["rule", "sighting", "person"], name="one_alert_a_sighting")]
-        indexes = [models.Index(fields=["rule", "person", "camera", "-captured_at"], name="cooldown")]
+        indexes = [
+            models.Index(fields=["rule", "person", "camera", "-captured_at"], name="cooldown"),
+            models.Index(fields=["person", "-id"], name="alerts_of_a_person"),
+            models.Index(fields=["camera", "-id"], name="alerts_of_a_camera"),
+            models.Index(fields=["id"], condition=models.Q(state="new"), name="open_alerts"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.person_name} at {self.camera_name}"

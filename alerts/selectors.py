@@ -26,11 +26,6 @@ def newest_id() -> int:
     return Alert.objects.order_by("-id").values_list("id", flat=True).first() or 0
 
 
-def after(cursor: int, *, limit: int) -> list[Alert]:
-    """The alerts that were committed after the cursor, oldest first."""
-    return list(alerts().filter(id__gt=cursor).order_by("id")[:limit])
-
-
 def between(cursor: int, newest: int, *, limit: int) -> tuple[list[Alert], int]:
     """The alerts after the cursor up to the newest, oldest first; beyond `limit` only the newest, and how many not."""
     if newest <= cursor:

@@ -7,10 +7,9 @@ from typing import Any
 from django.urls import reverse
 from rest_framework import serializers
 
+from accounts.ids import MAX_ID
 from alerts.models import Alert, AlertState
 from cameras.serializers import SpanFilter
-
-_ID_MAX = 2**63 - 1
 
 
 class AlertSerializer(serializers.ModelSerializer[Alert]):
@@ -55,8 +54,8 @@ class AlertFilter(SpanFilter):
     """`from` and `to`: when it was captured."""
 
     state = serializers.ChoiceField(choices=AlertState.choices, required=False)
-    person = serializers.IntegerField(required=False, min_value=1, max_value=_ID_MAX)
-    camera = serializers.IntegerField(required=False, min_value=1, max_value=_ID_MAX)
+    person = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
+    camera = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
 
 
 class LatestFilter(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.htmx import PageRequest, render_page, wants_partial
+from accounts.ids import parse_id
 from alerts import selectors, services
 from alerts.feed import Filters
 from alerts.models import Alert, AlertState
@@ -47,8 +48,7 @@ def alert_list(request: PageRequest) -> HttpResponse:
     """All alerts, newest first, filtered by the address. `before` goes on where a page ended."""
     cursor = selectors.newest_id()
     filters = Filters.parse(request.GET.get("state"), request.GET.get("person"), request.GET.get("camera"))
-    # `before` is an id like the two others, so it is read the same way.
-    before = Filters.parse("", request.GET.get("before"), None).person
+    before = parse_id(request.GET.get("before"))
     found = selectors.alerts(state=filters.state, person=filters.person, camera=filters.camera)
     found = found.filter(id__lt=before) if before is not None else found.filter(id__lte=cursor)
     rows = list(found[: A_PAGE + 1])
@@ -61,7 +61,7 @@ def alert_list(request: PageRequest) -> HttpResponse:
         "filters": filters,
         "states": AlertState.choices,
         "people": Person.objects.filter(alerts__isnull=False).distinct()[:_CHOICES],
-        "cameras": Camera.objects.defer("sealed_source")[:_CHOICES],
+        "cameras": Camera.objects.all()[:_CHOICES],
         "may_acknowledge": request.user.has_perm("alerts.change_alert"),
     }
     return render_page(request, "alerts/list.html", context, partial="rows")

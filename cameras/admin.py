@@ -67,10 +67,6 @@ class CameraAdmin(RoomAdmin):
     def delete_model(self, request: HttpRequest, obj: Camera) -> None:
         services.remove_camera(actor=actor_of(request), camera=obj)
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Camera]) -> None:
-        for camera in queryset:
-            services.remove_camera(actor=actor_of(request), camera=camera)
-
 
 @admin.register(Sighting)
 class SightingAdmin(ReadOnlyAdmin):

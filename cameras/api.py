@@ -123,7 +123,7 @@ class SightingsView(RetrieveModelMixin, GenericViewSet[Sighting]):
 
     @extend_schema(parameters=[SightingFilter])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        page = self.paginate_queryset(_filtered(request, SightingFilter))
+        page = self.paginate_queryset(SightingFilter(data=request.query_params).rows(selectors.sightings, "first_seen"))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
@@ -150,20 +150,10 @@ class PersonSightingsView(GenericViewSet[Sighting]):
     )
     def list(self, request: Request, person: int) -> Response:
         get_object_or_404(Person, pk=person)
-        page = self.paginate_queryset(_filtered(request, SpanFilter, person=person))
+        page = self.paginate_queryset(
+            SpanFilter(data=request.query_params).rows(selectors.sightings, "first_seen", person=person)
+        )
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
-
-
-def _filtered(request: Request, fields: type[SpanFilter], **more: int) -> QuerySet[Sighting]:
-    """The sightings that the query asks for; raises ValidationError."""
-    wanted = fields(data=request.query_params)
-    wanted.is_valid(raise_exception=True)
-    values = wanted.validated_data | more
-    begin, end = values.pop("from", None), values.pop("to", None)
-    found = selectors.sightings(**values)
-    if begin is not None:
-        found = found.filter(first_seen__gte=begin)
-    return found if end is None else found.filter(first_seen__lt=end)
 
 
 def _shown(cameras: Sequence[Camera], *, many: bool = False) -> CameraSerializer:

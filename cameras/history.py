@@ -26,13 +26,13 @@ def person(request: PageRequest, pk: int) -> HttpResponse:
         "templates": row.templates.count(),
     }
     if request.user.has_perm("cameras.view_sighting"):
-        before = selectors.Place.parse(request.GET.get("before", ""))
+        before = selectors.Cursor.parse(request.GET.get("before", ""))
         found = list(selectors.seen_before(before, person=pk)[: _SIGHTINGS_A_PAGE + 1])
         shown = found[:_SIGHTINGS_A_PAGE]
         context |= {
             "history": selectors.summary(pk),
             "sightings": shown,
             "is_later": before is not None,
-            "next": selectors.Place.of(shown[-1]) if len(found) > len(shown) else None,
+            "next": selectors.Cursor.of(shown[-1]) if len(found) > len(shown) else None,
         }
     return render_page(request, "cameras/person.html", context, partial="sightings")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import date
+from typing import ClassVar, TypeVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -15,6 +16,15 @@ from django.db import models
 from recognition.models import NAME_LENGTH, Person
 
 CAMERA_SCOPE = "cameras"
+Row = TypeVar("Row", bound=models.Model, covariant=True)
+
+
+class WithoutSealed(models.Manager[Row]):
+    """Reads rows without their sealed columns, so that no list carries them; `.defer(None)` reads everything."""
+
+    def get_queryset(self) -> models.QuerySet[Row]:
+        columns = self.model._meta.concrete_fields
+        return super().get_queryset().defer(*(c.name for c in columns if isinstance(c, models.BinaryField)))
 
 
 class Camera(models.Model):
@@ -32,6 +42,8 @@ class Camera(models.Model):
         default=0, editable=False, help_text="Raised when the running loop must start anew."
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[WithoutSealed[Camera]] = WithoutSealed()
 
     class Meta:
         ordering = ["name"]
@@ -62,18 +74,18 @@ class Sighting(models.Model):
     """One track of one camera as it is stored: when, where, who, how alike, and the best shot."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    camera = models.ForeignKey(Camera, null=True, on_delete=models.SET_NULL, related_name="sightings")
+    camera = models.ForeignKey(Camera, null=True, on_delete=models.SET_NULL, related_name="sightings", db_index=False)
     camera_name = models.CharField(max_length=NAME_LENGTH, help_text="The camera's name then.")
     latitude = models.FloatField(null=True)
     longitude = models.FloatField(null=True)
     track = models.PositiveBigIntegerField()
     epoch = models.PositiveBigIntegerField(default=0, help_text="The lease under which it was written.")
-    first_seen = models.DateTimeField(db_index=True)
+    first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
     frames = models.PositiveIntegerField(default=0, help_text="Frames in which the face was detected.")
     is_open = models.BooleanField(default=True)
     verdict = models.CharField(max_length=10, choices=Verdict.choices, default=Verdict.UNDECIDED)
-    person = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="sightings")
+    person = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="sightings", db_index=False)
     similarity = models.FloatField(null=True, help_text="To the best candidate, also when that is below the threshold.")
     threshold = models.FloatField(null=True, help_text="The similarity that was asked for.")
     pack = models.CharField(max_length=50, blank=True)
@@ -81,13 +93,16 @@ class Sighting(models.Model):
     sealed_shot = models.BinaryField(null=True)
     shot_day = models.DateField(null=True, help_text="Names the key that seals the best shot.")
 
+    objects: ClassVar[WithoutSealed[Sighting]] = WithoutSealed()
+
     class Meta:
         ordering = ["-first_seen", "-id"]
+        # What changes while a sighting is open (last_seen, frames, quality) is in none: such updates stay cheap.
         indexes = [
             models.Index(fields=["-first_seen", "-id"]),
             models.Index(fields=["person", "-first_seen", "-id"]),
             models.Index(fields=["camera", "-first_seen", "-id"]),
-            models.Index(fields=["last_seen"], condition=models.Q(is_open=True), name="open_sightings"),
+            models.Index(fields=["camera"], condition=models.Q(is_open=True), name="open_sightings"),
         ]
 
     def __str__(self) -> str:

@@ -45,7 +45,7 @@ def live_picture(request: PageRequest, pk: int) -> HttpResponse:
 @permission_required("cameras.view_sighting", raise_exception=True)
 def shot(request: PageRequest, pk: UUID) -> HttpResponse:
     """A sighting's best shot, or a neutral drawing where there is none or it can not be opened any more."""
-    sighting = get_object_or_404(Sighting, pk=pk)
+    sighting = get_object_or_404(Sighting.objects.defer(None), pk=pk)
     try:
         jpeg = services.shot_of(sighting)
     except VaultError as error:

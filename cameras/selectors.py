@@ -14,7 +14,7 @@ from cameras.models import Camera, Sighting
 
 def sightings(*, person: int | None = None, camera: int | None = None, verdict: str = "") -> QuerySet[Sighting]:
     """Sightings, newest first, without their pictures' bytes."""
-    found = Sighting.objects.defer("sealed_shot").select_related("person", "camera")
+    found = Sighting.objects.select_related("person")
     if person is not None:
         found = found.filter(person=person)
     if camera is not None:
@@ -30,19 +30,19 @@ def unattended() -> QuerySet[Camera]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Cursor:
     """Where a page of sightings ended, as it stands in an address."""
 
     first_seen: datetime
     id: uuid.UUID
 
     @classmethod
-    def of(cls, sighting: Sighting) -> Place:
+    def of(cls, sighting: Sighting) -> Cursor:
         return cls(first_seen=sighting.first_seen, id=sighting.pk)
 
     @classmethod
-    def parse(cls, text: str) -> Place | None:
-        """The place, or None where the text is none."""
+    def parse(cls, text: str) -> Cursor | None:
+        """The cursor, or None where the text is none."""
         moment, _, key = text.partition("_")
         try:
             return cls(first_seen=datetime.fromtimestamp(int(moment) / 1e6, UTC), id=uuid.UUID(key))
@@ -63,12 +63,12 @@ class Summary:
     last: Sighting | None
 
 
-def seen_before(place: Place | None, *, person: int | None = None, camera: int | None = None) -> QuerySet[Sighting]:
-    """Sightings, newest first, that come after this place in the list; all of them without one."""
+def seen_before(cursor: Cursor | None, *, person: int | None = None, camera: int | None = None) -> QuerySet[Sighting]:
+    """Sightings, newest first, that come after the cursor in the list; all of them without one."""
     found = sightings(person=person, camera=camera)
-    if place is None:
+    if cursor is None:
         return found
-    earlier = Q(first_seen__lt=place.first_seen) | Q(first_seen=place.first_seen, id__lt=place.id)
+    earlier = Q(first_seen__lt=cursor.first_seen) | Q(first_seen=cursor.first_seen, id__lt=cursor.id)
     return found.filter(earlier)
 
 

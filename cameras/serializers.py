@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
+from django.db.models import Model, QuerySet
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.ids import MAX_ID
 from cameras.live import State, Status
 from cameras.models import Camera, Sighting, Verdict
 from cameras.sources import SourceError, parse_source
 from config.log import redact
 
-_ID_MAX = 2**63 - 1
+Row = TypeVar("Row", bound=Model)
 
 
 class StatusSerializer(serializers.Serializer[Any]):
@@ -55,6 +58,8 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
             "status",
         ]
         read_only_fields = ["address", "created_at"]
+        # The service says in words that a name is taken.
+        extra_kwargs: ClassVar[dict[str, Any]] = {"name": {"validators": []}}
 
     def validate_source(self, source: str) -> str:
         try:
@@ -62,6 +67,12 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
         except SourceError as error:
             raise serializers.ValidationError(str(error)) from None
         return source
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        place = [values.get(name, getattr(self.instance, name, None)) for name in ("latitude", "longitude")]
+        if (place[0] is None) != (place[1] is None):
+            raise serializers.ValidationError("A place needs both latitude and longitude. Give both, or neither.")
+        return values
 
     @extend_schema_field(StatusSerializer)
     def get_status(self, camera: Camera) -> dict[str, Any]:
@@ -122,8 +133,15 @@ class SpanFilter(serializers.Serializer[Any]):
             "to": serializers.DateTimeField(required=False, help_text="Begun before this time."),
         }
 
+    def rows(self, read: Callable[..., QuerySet[Row]], moment: str, **more: int) -> QuerySet[Row]:
+        """What `read` finds by the other fields, with its `moment` in the span; raises ValidationError."""
+        self.is_valid(raise_exception=True)
+        values = self.validated_data | more
+        span = {f"{moment}__gte": values.pop("from", None), f"{moment}__lt": values.pop("to", None)}
+        return read(**values).filter(**{limit: at for limit, at in span.items() if at is not None})
+
 
 class SightingFilter(SpanFilter):
-    person = serializers.IntegerField(required=False, min_value=1, max_value=_ID_MAX)
-    camera = serializers.IntegerField(required=False, min_value=1, max_value=_ID_MAX)
+    person = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
+    camera = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
     verdict = serializers.ChoiceField(choices=Verdict.choices, required=False)

@@ -20,9 +20,9 @@ from django.db.models.functions import Now
 from accounts import vault
 from accounts.services import Actor, record
 from cameras.models import CAMERA_SCOPE, Camera, CameraLease, Sighting, Verdict, shot_scope
-from cameras.sources import Kind, Source, parse_source
+from cameras.sources import Kind, Source, SourceError, parse_source
 from recognition.models import NAME_LENGTH, Person
-from recognition.services import RecognitionError, clean_name
+from recognition.services import RecognitionError, clean_name, unique_name
 
 
 class LeaseLost(Exception):
@@ -74,15 +74,16 @@ def add_camera(
 ) -> Camera:
     """Adds a camera; raises SourceError or RecognitionError with a sentence for people."""
     parsed = parse_source(source)
-    camera = Camera.objects.create(
-        name=_free_name(name),
-        sealed_source=_seal_source(parsed),
-        address=parsed.shown,
-        latitude=latitude,
-        longitude=longitude,
-        loop=loop,
-        enabled=enabled,
-    )
+    with unique_name("camera", name):
+        camera = Camera.objects.create(
+            name=_free_name(name),
+            sealed_source=_seal_source(parsed),
+            address=parsed.shown,
+            latitude=latitude,
+            longitude=longitude,
+            loop=loop,
+            enabled=enabled,
+        )
     CameraLease.objects.create(camera=camera)
     record(actor=actor, verb="added", target=f"camera {camera.pk}")
     return camera
@@ -123,7 +124,8 @@ def change_camera(
     camera.latitude, camera.longitude = latitude, longitude
     camera.loop, camera.enabled, camera.note = loop, enabled, ""
     camera.revision = F("revision") + 1
-    camera.save()
+    with unique_name("camera", name):
+        camera.save()
     camera.refresh_from_db()
     record(actor=actor, verb="changed", target=f"camera {camera.pk}")
     return camera
@@ -153,8 +155,14 @@ def remove_camera(*, actor: Actor, camera: Camera) -> None:
 
 
 def source_of(camera: Camera) -> Source:
-    """The camera's source with its credentials, for the loop that opens it. Never shown, never logged."""
-    return parse_source(vault.unseal(CAMERA_SCOPE, camera.sealed_source, bind="source").decode())
+    """The camera's source with its credentials, for the loop that opens it. Never shown, never logged.
+
+    Raises SourceError when the camera was removed, VaultError when the source can not be opened.
+    """
+    sealed = Camera.objects.filter(pk=camera.pk).values_list("sealed_source", flat=True).first()
+    if sealed is None:
+        raise SourceError(f"{camera.name} was removed meanwhile. Add it again to watch it.")
+    return parse_source(vault.unseal(CAMERA_SCOPE, sealed, bind="source").decode())
 
 
 def take_lease(*, camera_id: int, owner: str) -> Lease | None:

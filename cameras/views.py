@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.htmx import PageRequest, go_to, render_page
+from accounts.ids import parse_id
 from accounts.pictures import thumbnail
 from cameras import live, selectors, services
 from cameras.forms import CameraForm
@@ -38,7 +39,7 @@ class Tile:
 
 def tiles() -> list[Tile]:
     """Every camera with its state, those that are switched on first."""
-    cameras = list(Camera.objects.defer("sealed_source").order_by("-enabled", "name"))
+    cameras = list(Camera.objects.order_by("-enabled", "name"))
     states = live.statuses(cameras)
     return [Tile(camera=camera, status=states[camera.pk]) for camera in cameras]
 
@@ -54,7 +55,8 @@ def camera_list(request: PageRequest) -> HttpResponse:
 @permission_required("cameras.view_camera", raise_exception=True)
 def states(request: PageRequest) -> HttpResponse:
     """The states of the cameras that a page shows, to be swapped in; a new page where the cameras have changed."""
-    shown = {int(part) for part in request.GET.get("shown", "").split(",") if part.isascii() and part.isdigit()}
+    asked = (parse_id(part) for part in request.GET.get("shown", "").split(","))
+    shown = {pk for pk in asked if pk is not None}
     found = tiles()
     if "all" in request.GET and {tile.camera.pk for tile in found} != shown:
         return HttpResponseClientRefresh()
@@ -131,8 +133,8 @@ def remove_camera(request: PageRequest, pk: int) -> HttpResponse:
 @permission_required("cameras.change_camera", raise_exception=True)
 def test_source(request: PageRequest) -> HttpResponse:
     """Opens the source that was typed, or the one that a camera has, and shows a picture or why there is none."""
-    wanted = request.GET.get("camera", "")
-    row = get_object_or_404(Camera, pk=int(wanted)) if wanted.isascii() and wanted.isdigit() else None
+    wanted = parse_id(request.GET.get("camera"))
+    row = get_object_or_404(Camera, pk=wanted) if wanted is not None else None
     typed = request.POST.get("source", "").strip()
     result: ProbeResult | None = None
     problem = ""

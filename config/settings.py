@@ -122,7 +122,9 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", 
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [REDIS], "capacity": 500, "expiry": 30},
+        # No time-out while the layer waits for messages: with one, an idle page is cut off, and a page that closes
+        # at that moment leaves a task that can not be cancelled any more. A page looks every few seconds by itself.
+        "CONFIG": {"hosts": [{"address": REDIS, "socket_timeout": None}], "capacity": 500, "expiry": 30},
     }
 }
 
@@ -253,13 +255,20 @@ LOGGING = {
     "formatters": {
         "line": {"()": "config.log.RedactingFormatter", "format": "%(levelname)s %(name)s: %(message)s"},
     },
-    "filters": {"one-line": {"()": "config.log.WithoutTraceback"}},
+    "filters": {
+        "one-line": {"()": "config.log.WithoutTraceback"},
+        "no-needless-traceback": {"()": "config.log.WithoutNeedlessTraceback"},
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "daphne": {"level": "WARNING"},
+        "daphne.server": {"filters": ["no-needless-traceback"]},
+        "django.request": {"filters": ["no-needless-traceback"]},
+        "django.security.DisallowedHost": {"filters": ["one-line"]},
+        "accounts.problems": {"filters": ["no-needless-traceback"]},
         "django.channels.server": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING", "filters": ["no-needless-traceback"]},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING", "filters": ["one-line"]},
     },

@@ -13,9 +13,11 @@ urlpatterns = [
     path("people/", include("recognition.urls")),
     path("cameras/", include("cameras.urls")),
     path("", include("alerts.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("api/docs/", login_required(SpectacularSwaggerView.as_view(url_name="api-schema")), name="api-docs"),
     path("api/", include("recognition.api_urls")),
     path("api/", include("cameras.api_urls")),
     path("api/", include("alerts.api_urls")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
-    path("api/docs/", login_required(SpectacularSwaggerView.as_view(url_name="api-schema")), name="api-docs"),
 ]
+
+handler500 = "config.errors.server_error"

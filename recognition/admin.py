@@ -50,14 +50,23 @@ class EntriesAdmin(RoomAdmin):
             )
 
 
-class PersonEntries(RowsInline):
+class EntriesInline(RowsInline):
+    """Watchlist entries of one person or one watchlist, a page of them at a time: a watchlist may have thousands."""
+
     model = WatchlistEntry
+    per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WatchlistEntry]:
+        found: QuerySet[WatchlistEntry] = super().get_queryset(request)
+        return found.select_related("watchlist", "person").order_by("id")
+
+
+class PersonEntries(EntriesInline):
     fields = ["watchlist", "reason", "expires_at"]
     verbose_name_plural = "on watchlists"
 
 
-class WatchlistEntries(RowsInline):
-    model = WatchlistEntry
+class WatchlistEntries(EntriesInline):
     fields = ["person", "reason", "expires_at"]
     autocomplete_fields = ["person"]
     verbose_name_plural = "people"
@@ -95,10 +104,6 @@ class PersonAdmin(EntriesAdmin):
     def delete_model(self, request: HttpRequest, obj: Person) -> None:
         services.delete_person(actor=actor_of(request), person=obj)
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Person]) -> None:
-        for person in queryset:
-            services.delete_person(actor=actor_of(request), person=person)
-
 
 @admin.register(Watchlist)
 class WatchlistAdmin(EntriesAdmin):
@@ -132,10 +137,6 @@ class WatchlistAdmin(EntriesAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Watchlist) -> None:
         services.delete_watchlist(actor=actor_of(request), watchlist=obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Watchlist]) -> None:
-        for watchlist in queryset:
-            services.delete_watchlist(actor=actor_of(request), watchlist=watchlist)
 
 
 def adopt(form_row: Model, saved: Model) -> None:

@@ -272,13 +272,7 @@ class FaceUploadView(TakesPhotos):
         if not all(missing.values()):
             raise ValidationError({field: ["This is needed."] for field, given in missing.items() if not given})
         with problems():
-            name = services.clean_name(name)
-            done = services.enrol(
-                actor=request.user,
-                name=name,
-                photos=uploads(files),
-                person=selectors.only_person_named(name),
-            )
+            done = services.enrol(actor=request.user, name=name, photos=uploads(files), join=True)
         return _enrolled(done)
 
 

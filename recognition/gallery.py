@@ -17,14 +17,15 @@ from datetime import datetime
 import numpy as np
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Min, Q, QuerySet, Value
+from django.db.models import Min, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts import vault
 from recognition.engine import Candidate, Embedding, Gallery, Pack, Templates, decide
-from recognition.models import GalleryRevision, Person, Template, WatchlistEntry
+from recognition.models import GalleryRevision, Person, Template
 from recognition.packs import current_pack
+from recognition.selectors import valid_entries
 
 _log = logging.getLogger(__name__)
 _CHUNK = 5000
@@ -113,7 +114,7 @@ def _read(known: Snapshot | None) -> Snapshot:
             thresholds=_thresholds(pack),
             pack_threshold=pack.threshold,
             margin=pack.margin,
-            expires_at=_valid_entries().aggregate(first=Min("expires_at"))["first"],
+            expires_at=valid_entries().aggregate(first=Min("expires_at"))["first"],
         )
 
 
@@ -146,16 +147,10 @@ def _updated(base: Gallery, pack: Pack) -> Gallery:
     )
 
 
-def _valid_entries() -> QuerySet[WatchlistEntry]:
-    return WatchlistEntry.objects.filter(
-        Q(expires_at=None) | Q(expires_at__gt=timezone.now()), watchlist__is_active=True
-    )
-
-
 def _thresholds(pack: Pack) -> dict[int, float]:
     """The lowest threshold among a person's valid watchlists, where that is not the pack's own."""
     asked = Coalesce("watchlist__threshold", Value(pack.threshold))
-    lowest = _valid_entries().values_list("person").annotate(lowest=Min(asked))
+    lowest = valid_entries().values_list("person").annotate(lowest=Min(asked))
     return {person: threshold for person, threshold in lowest if threshold != pack.threshold}
 
 

@@ -34,16 +34,17 @@ def watchlists() -> QuerySet[Watchlist]:
     return Watchlist.objects.annotate(people_count=Count("entries"))
 
 
-def valid_entries(person_id: int) -> QuerySet[WatchlistEntry]:
-    """The person's entries that have an effect now, on active watchlists."""
-    return WatchlistEntry.objects.filter(
-        Q(expires_at=None) | Q(expires_at__gt=timezone.now()), person=person_id, watchlist__is_active=True
+def valid_entries(person_id: int | None = None) -> QuerySet[WatchlistEntry]:
+    """Entries that have an effect now, on active watchlists: everybody's, or one person's."""
+    found = WatchlistEntry.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=timezone.now()), watchlist__is_active=True
     ).select_related("watchlist", "person")
+    return found if person_id is None else found.filter(person=person_id)
 
 
 def portrait(person_id: int) -> bytes | None:
     """The JPEG of the person's first enrolled face, or None when there is none."""
-    photo = Photo.objects.filter(person=person_id).select_related("person").first()
+    photo = Photo.objects.filter(person=person_id).select_related("person").defer("sealed").first()
     if photo is None:
         return None
     return vault.unseal(photo.person.scope, photo.sealed_portrait, bind=portrait_bind(photo.person_id))

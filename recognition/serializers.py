@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.ids import MAX_ID
 from recognition.models import NAME_LENGTH, Person, Watchlist, WatchlistEntry
-
-_ID_MAX = 2**63 - 1
 
 
 class WatchlistRef(serializers.ModelSerializer[Watchlist]):
@@ -44,7 +43,7 @@ class PersonFilter(serializers.Serializer[Any]):
         required=False, allow_blank=True, max_length=NAME_LENGTH, help_text="A part of the name."
     )
     watchlist = serializers.IntegerField(
-        required=False, min_value=1, max_value=_ID_MAX, help_text="Only people on this watchlist."
+        required=False, min_value=1, max_value=MAX_ID, help_text="Only people on this watchlist."
     )
 
 
@@ -98,6 +97,8 @@ class WatchlistSerializer(serializers.ModelSerializer[Watchlist]):
             "people",
             "created_at",
         ]
+        # The service says in words that a name is taken.
+        extra_kwargs: ClassVar[dict[str, Any]] = {"name": {"validators": []}}
 
 
 class EntrySerializer(serializers.ModelSerializer[WatchlistEntry]):

@@ -5,25 +5,33 @@ Computing happens outside transactions; rows are written in one, so that a perso
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 import cv2
 import numpy as np
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts import vault
 from accounts.models import User
 from accounts.services import Actor, record
-from recognition.engine import Candidate, EngineError, Face, Image, PhotoError, decode_photo, encode_jpeg
+from recognition.engine import Candidate, Face, Image, PhotoError, decode_photo, encode_jpeg
 from recognition.gallery import gallery, template_bind
 from recognition.models import NAME_LENGTH, Category, Person, Photo, Template, Watchlist, WatchlistEntry
 from recognition.packs import current_pack
-from recognition.selectors import photo_bind, portrait_bind, valid_entries
+from recognition.selectors import only_person_named, photo_bind, portrait_bind, valid_entries
 
 PORTRAIT_SIDE = 320
+_NAMES_LOCK = 0x4C594E02  # any constant: those who enrol under one name take turns
+# A photo of 50 million pixels takes hundreds of MB while it is decoded: so many at once, the others wait.
+_PHOTOS_AT_ONCE = threading.BoundedSemaphore(2)
+# Nothing that belongs in a name: they move the cursor of a terminal, or turn the letters around.
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class RecognitionError(Exception):
@@ -72,8 +80,9 @@ class IdentifiedFace:
 
 
 def clean_name(name: str) -> str:
-    """The name without needless white space; raises RecognitionError when it is empty or too long."""
-    name = " ".join(name.replace("\x00", "").split())
+    """The name without needless white space or control characters; raises RecognitionError when it is empty or
+    too long."""
+    name = " ".join(_INVISIBLE.sub("", name).split())
     if not name:
         raise RecognitionError("The name is empty. Type a name.")
     if not name.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in name):
@@ -90,8 +99,9 @@ def read_photo(upload: Upload) -> Image:
 
 def check_photo(upload: Upload) -> UsablePhoto:
     """The photo's one usable face; raises PhotoError with what is wrong and what to do."""
-    image = read_photo(upload)
-    faces = current_pack().analyse(image)
+    with _PHOTOS_AT_ONCE:
+        image = read_photo(upload)
+        faces = current_pack().analyse(image)
     face = _the_face(faces, upload.face)
     problems = face.quality.sentences()
     if problems:
@@ -106,8 +116,12 @@ def enrol(
     photos: Sequence[Upload],
     watchlist: Watchlist | None = None,
     person: Person | None = None,
+    join: bool = False,
 ) -> Enrolment:
-    """Enrols a new person, or adds photos to one, from every photo that is usable; says of the others why not."""
+    """Enrols a new person, or adds photos to one, from every photo that is usable; says of the others why not.
+
+    With `join` the photos go to the one person who has the name already, if there is exactly one.
+    """
     name = clean_name(name)
     usable: list[UsablePhoto] = []
     rejected: list[Rejected] = []
@@ -119,6 +133,8 @@ def enrol(
     if not usable:
         return Enrolment(person=person, templates=0, rejected=tuple(rejected))
     with transaction.atomic():
+        if person is None and join:
+            person = _namesake(name)
         if person is None:
             person = Person.objects.create(name=name, created_by=actor if isinstance(actor, User) else None)
         elif not Person.objects.select_for_update(no_key=True).filter(pk=person.pk).exists():
@@ -164,14 +180,15 @@ def create_watchlist(
     is_active: bool = True,
 ) -> Watchlist:
     """Makes a watchlist; raises RecognitionError when the name is taken."""
-    watchlist = Watchlist.objects.create(
-        name=_free_name(name),
-        category=category,
-        purpose=purpose,
-        legal_basis=legal_basis,
-        threshold=threshold,
-        is_active=is_active,
-    )
+    with unique_name("watchlist", name):
+        watchlist = Watchlist.objects.create(
+            name=_free_name(name),
+            category=category,
+            purpose=purpose,
+            legal_basis=legal_basis,
+            threshold=threshold,
+            is_active=is_active,
+        )
     record(actor=actor, verb="created", target=f"watchlist {watchlist.pk}")
     return watchlist
 
@@ -192,7 +209,8 @@ def change_watchlist(
     watchlist.name = _free_name(name, but=watchlist.pk)
     watchlist.category, watchlist.purpose, watchlist.legal_basis = category, purpose, legal_basis
     watchlist.threshold, watchlist.is_active = threshold, is_active
-    watchlist.save()
+    with unique_name("watchlist", name):
+        watchlist.save()
     record(actor=actor, verb="changed", target=f"watchlist {watchlist.pk}")
     return watchlist
 
@@ -207,7 +225,11 @@ def delete_watchlist(*, actor: Actor, watchlist: Watchlist) -> None:
 
 def watchlist_named(*, actor: Actor, name: str) -> Watchlist:
     """The watchlist of this name; made when there is none yet."""
-    return Watchlist.objects.filter(name=clean_name(name)).first() or create_watchlist(actor=actor, name=name)
+    known = Watchlist.objects.filter(name=clean_name(name))
+    try:
+        return known.first() or create_watchlist(actor=actor, name=name)
+    except RecognitionError:  # somebody made it at the same moment
+        return known.get()
 
 
 @transaction.atomic
@@ -255,8 +277,9 @@ def set_watchlists(*, actor: Actor, person: Person, watchlists: Iterable[Watchli
 
 def identify(*, actor: Actor, upload: Upload, top: int = 5) -> list[IdentifiedFace]:
     """Searches the gallery for every face of the photo. The search is recorded, the photo is not kept."""
-    image = read_photo(upload)
-    faces = current_pack().analyse(image)
+    with _PHOTOS_AT_ONCE:
+        image = read_photo(upload)
+        faces = current_pack().analyse(image)
     snapshot = gallery()
     found = []
     for face in faces:
@@ -270,6 +293,23 @@ def identify(*, actor: Actor, upload: Upload, top: int = 5) -> list[IdentifiedFa
         matched=sum(f.match is not None for f in found),
     )
     return found
+
+
+@contextmanager
+def unique_name(kind: str, name: str) -> Iterator[None]:
+    """Writes a row whose name must be free; raises RecognitionError when somebody took it at the same moment."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError:
+        raise RecognitionError(f"There is a {kind} {clean_name(name)!r} already. Choose another name.") from None
+
+
+def _namesake(name: str) -> Person | None:
+    """The one person of this name; whoever else enrols under it at the same moment waits, and then finds them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_NAMES_LOCK, name])
+    return only_person_named(name)
 
 
 def _free_name(name: str, but: int = 0) -> str:
@@ -335,29 +375,3 @@ def portrait_jpeg(
     if scale < 1:
         crop = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     return encode_jpeg(np.ascontiguousarray(crop), quality=88)
-
-
-__all__ = [
-    "EngineError",
-    "Enrolment",
-    "IdentifiedFace",
-    "PhotoError",
-    "RecognitionError",
-    "Rejected",
-    "Upload",
-    "add_to_watchlist",
-    "change_watchlist",
-    "check_photo",
-    "clean_name",
-    "create_watchlist",
-    "delete_person",
-    "delete_watchlist",
-    "enrol",
-    "identify",
-    "portrait_jpeg",
-    "read_photo",
-    "remove_from_watchlist",
-    "rename_person",
-    "set_watchlists",
-    "watchlist_named",
-]

@@ -14,13 +14,15 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.htmx import PageRequest, go_to, render_page
+from accounts.ids import parse_id
 from accounts.pictures import placeholder, private_jpeg, thumbnail
 from accounts.vault import VaultError
 from recognition import selectors, services
+from recognition.engine import EngineError
 from recognition.forms import EnrolForm, IdentifyForm, PersonForm, PhotosForm
 from recognition.gallery import gallery
 from recognition.models import Person, Watchlist
-from recognition.services import EngineError, Enrolment, IdentifiedFace, RecognitionError, Rejected, Upload
+from recognition.services import Enrolment, IdentifiedFace, RecognitionError, Rejected, Upload
 
 _log = logging.getLogger(__name__)
 _PEOPLE_A_PAGE = 48
@@ -52,8 +54,7 @@ class FoundFace:
 def people(request: PageRequest) -> HttpResponse:
     """Everybody who is enrolled."""
     search = request.GET.get("q", "").replace("\x00", "").strip()[:200]
-    wanted = request.GET.get("watchlist", "")
-    watchlist = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 18 else None
+    watchlist = parse_id(request.GET.get("watchlist"))
     found = selectors.people(search=search, watchlist=watchlist)
     context = {
         "page": Paginator(found, _PEOPLE_A_PAGE).get_page(request.GET.get("page")),

@@ -20,7 +20,8 @@ from recognition.services import RecognitionError
 @permission_required("recognition.view_watchlist", raise_exception=True)
 def watchlists(request: PageRequest) -> HttpResponse:
     """All watchlists."""
-    return render_page(request, "recognition/watchlists.html", {"watchlists": selectors.watchlists()})
+    found = selectors.watchlists().select_related("rule")  # which the alerts room gives every watchlist
+    return render_page(request, "recognition/watchlists.html", {"watchlists": found})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

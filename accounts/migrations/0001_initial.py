@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
             name='DataKey',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('scope', models.CharField(help_text='What the key seals, such as person:12 or sightings:2026-11-22.', max_length=100, unique=True)),
+                ('scope', models.CharField(help_text='What it seals, such as person:12 or sightings:2026-11-22.', max_length=100, unique=True)),
                 ('wrapped', models.BinaryField()),
                 ('kek_version', models.PositiveIntegerField(db_index=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),

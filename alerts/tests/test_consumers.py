@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import Group
 from django.db import connections
 from django.test import Client
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts.models import User
 from accounts.roles import Role
@@ -209,4 +212,28 @@ async def test_the_database_being_away_asks_to_come_back_later(monkeypatch: pyte
 
     monkeypatch.setattr("alerts.feed.News.html", away)
     async with page(client, since=0) as opened:
+        assert await closed_with(opened) == consumers.LATER
+
+
+async def test_an_idle_page_is_not_cut_off_by_the_layers_connection() -> None:
+    layer = get_channel_layer()
+    assert layer.hosts[0]["socket_timeout"] is None
+
+
+def test_close_codes_are_such_as_the_server_can_send() -> None:
+    codes = (consumers.SIGNED_OUT, consumers.NOT_ALLOWED, consumers.NOT_UNDERSTOOD, consumers.LATER)
+    assert all(3000 <= code <= 4999 for code in codes)
+
+
+async def test_redis_going_away_while_the_page_waits_asks_to_come_back_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = await signed_in(Role.VIEWER)
+    gone = asyncio.Event()
+
+    async def away(self: object, channel: str) -> None:
+        await gone.wait()
+        raise RedisConnectionError("Connection closed by server.")
+
+    monkeypatch.setattr(type(get_channel_layer()), "receive", away)
+    async with page(client, since=0) as opened:
+        gone.set()
         assert await closed_with(opened) == consumers.LATER

@@ -262,6 +262,11 @@ def test_when_an_alert_can_not_be_written_neither_is_its_sighting(
     assert not Alert.objects.exists()
 
 
+def after(cursor: int) -> list[int]:
+    """What a page with this cursor is told next."""
+    return [alert.pk for alert in selectors.between(cursor, selectors.newest_id(), limit=100)[0]]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_ids_are_in_the_order_of_commits() -> None:
     """Whoever has read up to an id has missed none below it, however many cameras report at once."""
@@ -287,10 +292,10 @@ def test_ids_are_in_the_order_of_commits() -> None:
         running = [pool.submit(tell, record) for record in records]
         start.wait(30)
         while len(seen) < 6 and not all(each.done() for each in running):
-            seen += [alert.pk for alert in selectors.after(max(seen, default=0), limit=100)]
+            seen += after(max(seen, default=0))
         for each in running:
             each.result()
-    seen += [alert.pk for alert in selectors.after(max(seen, default=0), limit=100)]
+    seen += after(max(seen, default=0))
 
     assert seen == list(Alert.objects.order_by("id").values_list("pk", flat=True))
     assert len(seen) == 6

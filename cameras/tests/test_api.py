@@ -91,9 +91,9 @@ def test_the_state_by_the_other_route(viewer: APIClient, camera: Camera) -> None
 
 def test_a_camera_is_changed_in_what_is_named(administrator: APIClient, camera: Camera) -> None:
     url = f"/api/v1/cameras/{camera.pk}"
-    body = administrator.patch(url, {"name": "Door", "latitude": None}, format="json").json()
+    body = administrator.patch(url, {"name": "Door", "latitude": -1.5}, format="json").json()
 
-    assert (body["name"], body["latitude"], body["longitude"]) == ("Door", None, camera.longitude)
+    assert (body["name"], body["latitude"], body["longitude"]) == ("Door", -1.5, camera.longitude)
     assert source_of(Camera.objects.get()).text == SOURCE
     assert administrator.patch(url, {"source": "0"}, format="json").json()["address"] == "USB camera 0"
     assert administrator.patch(url, {"enabled": False}, format="json").json()["enabled"] is False
@@ -211,3 +211,18 @@ def test_the_best_shot(viewer: APIClient) -> None:
 @pytest.fixture(autouse=True)
 def fresh() -> None:
     cache.clear()
+
+
+def test_half_a_place_is_none(administrator: APIClient, camera: Camera) -> None:
+    added = administrator.post("/api/v1/cameras", {"name": "Half", "source": "0", "latitude": 1.5}, format="json")
+    changed = administrator.patch(f"/api/v1/cameras/{camera.pk}", {"latitude": None}, format="json")
+
+    for answer in (added, changed):
+        assert answer.status_code == 400
+        assert "Give both, or neither." in str(answer.json()["errors"])
+
+
+def test_a_taken_name_is_said_with_what_to_do(administrator: APIClient, camera: Camera) -> None:
+    answer = administrator.post("/api/v1/cameras", {"name": camera.name, "source": "0"}, format="json")
+
+    assert answer.json()["errors"]["name"] == ["There is a camera 'Gate' already. Choose another name."]

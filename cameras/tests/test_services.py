@@ -293,3 +293,17 @@ def test_a_shot_of_another_sighting_does_not_open() -> None:
         services.shot_of(one)
     assert services.shot_of(SightingFactory.create(sealed_shot=None, shot_day=None)) is None
     assert services.shot_bind(uuid.UUID(int=0)) != services.shot_bind(uuid.UUID(int=1))
+
+
+def test_a_name_that_is_taken_at_the_same_moment_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "_free_name", lambda name, but=0: name)  # both looked before either wrote
+    services.add_camera(actor=None, name="Gate", source="0")
+    door = services.add_camera(actor=None, name="Door", source="0")
+
+    with pytest.raises(RecognitionError, match="already"):
+        services.add_camera(actor=None, name="Gate", source="1")
+    with pytest.raises(RecognitionError, match="already"):
+        services.change_camera(
+            actor=None, camera=door, name="Gate", source="", latitude=None, longitude=None, loop=False, enabled=True
+        )
+    assert sorted(Camera.objects.values_list("name", flat=True)) == ["Door", "Gate"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from daphne.http_protocol import WebRequest
 
-from config.bodies import Body, keep_in_memory
+from config.bodies import LARGE_AT_ONCE, Body, Room, keep_in_memory
 
 
 class FakeTransport:
@@ -61,3 +62,28 @@ def test_a_body_that_grows_beyond_the_limit_is_refused_and_not_kept(settings: An
     assert request.channel.lost
     assert len(request.content.getvalue()) <= 2**20
     assert isinstance(request.content, Body)
+
+
+def test_large_bodies_share_a_bound_and_give_it_back_when_they_end() -> None:
+    room, limit = Room(), 2 * 2**20
+    channels = [FakeChannel() for _ in range(LARGE_AT_ONCE + 1)]
+    bodies = [Body(SimpleNamespace(channel=channel), limit, room) for channel in channels]
+    for body in bodies:
+        body.write(b"x" * limit)
+    assert [channel.lost for channel in channels] == [False] * LARGE_AT_ONCE + [True]
+    assert b"503" in channels[-1].transport.written
+    assert room.taken == LARGE_AT_ONCE * limit
+    bodies[-1].close()
+    bodies[0].close()
+    bodies[0].close()
+    assert room.taken == (LARGE_AT_ONCE - 1) * limit
+
+
+def test_a_small_body_passes_while_large_ones_fill_the_memory() -> None:
+    room = Room()
+    room.taken = 2**60
+    channel = FakeChannel()
+    body = Body(SimpleNamespace(channel=channel), 2 * 2**20, room)
+    body.write(b"username=ada&password=...")
+    assert not channel.lost
+    assert body.getvalue()

@@ -258,3 +258,9 @@ def test_no_redis_anywhere_is_said_in_a_sentence(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(redis_server, "SHIPPED", ())
     with pytest.raises(EmbeddedError, match="No Redis was found"):
         Services(tmp_path, postgres=False, redis=True, log=lambda text: None).start()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="syncfs is a call of Linux")
+def test_after_a_crash_the_files_are_synced_in_one_call(services: Services, data_dir: Path) -> None:
+    with connect(data_dir) as connection:
+        assert connection.execute("SHOW recovery_init_sync_method").fetchone() == ("syncfs",)

@@ -35,6 +35,7 @@ _DECODER_ERRORS = (
     struct.error,
     zlib.error,
 )
+_SHRINKS_WELL = ("RGB", "RGBA", "L", "LA", "CMYK")  # others resample only after they were made RGB
 _ACCEPTED = "Use a JPEG, PNG or WebP photo."
 # What people upload by mistake, by what such files start with (offset, bytes).
 _OTHER_KINDS = {
@@ -114,6 +115,8 @@ def _decode(data: bytes, max_pixels: int, max_side: int) -> Image:
         # A JPEG decodes at a half, a quarter or an eighth of its size for a fraction of the cost.
         photo.draft(None, (max_side, max_side))
         photo.load()
+        if photo.mode in _SHRINKS_WELL:  # at once, so that every copy from here on is of the small one
+            photo.thumbnail((max_side, max_side), Pillow.Resampling.BOX)
         rgb = _to_rgb(ImageOps.exif_transpose(photo))
     if max(rgb.size) > max_side:
         rgb.thumbnail((max_side, max_side), Pillow.Resampling.BOX)

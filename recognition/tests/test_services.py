@@ -301,3 +301,41 @@ def test_a_portrait_is_a_small_square_of_the_face() -> None:
     picture = services.portrait_jpeg(image, np.array([590, 390, 640, 440], np.float32))
 
     assert picture.startswith(b"\xff\xd8")
+
+
+def test_a_watchlists_name_that_is_taken_at_the_same_moment_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "_free_name", lambda name, but=0: name)  # both looked before either wrote
+    services.create_watchlist(actor=None, name="Missing")
+
+    with pytest.raises(RecognitionError, match="already"):
+        services.create_watchlist(actor=None, name="Missing")
+    assert Watchlist.objects.count() == 1
+
+
+def test_control_characters_and_turned_letters_are_left_out_of_names() -> None:
+    assert services.clean_name("A\x1b[31md\x07a\u202e Love\x9blace") == "A[31mda Lovelace"
+    family = "\U0001f469\u200d\U0001f467 Zo\u00eb"
+    assert services.clean_name(family) == family
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_enrolments_of_one_name_at_once_make_one_person() -> None:
+    together = threading.Barrier(2)
+    read = services.check_photo(upload(astronaut()))
+
+    def enrol() -> None:
+        try:
+            together.wait(30)
+            services.enrol(actor=None, name="Ada", photos=[upload(astronaut())], join=True)
+        finally:
+            connection.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services, "check_photo", lambda photo: read)
+        threads = [threading.Thread(target=enrol) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    (person,) = Person.objects.all()
+    assert person.templates.count() == 2

@@ -224,3 +224,19 @@ def test_jpeg_there_and_back() -> None:
     assert data.startswith(b"\xff\xd8\xff")
     assert is_quarters(decode_photo(data))
     assert len(encode_jpeg(image, quality=20)) < len(data)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16"])
+def test_a_large_picture_of_any_mode_is_made_smaller_and_upright(mode: str) -> None:
+    picture = quarters(640, 480).convert("L").convert("I;16") if mode == "I;16" else quarters(640, 480).convert(mode)
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    assert decode_photo(saved(picture, "PNG", exif=exif), max_side=160).shape == (160, 120, 3)
+
+
+def test_a_large_colour_picture_keeps_its_colours_and_its_turn() -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = 3
+    turned = quarters(640, 480).transpose(Pillow.Transpose.ROTATE_180)
+    for kind in ("JPEG", "PNG", "WEBP"):
+        assert is_quarters(decode_photo(saved(turned, kind, exif=exif), max_side=160))
