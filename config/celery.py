@@ -6,12 +6,14 @@ import os
 import warnings
 
 from celery import Celery
-from celery.exceptions import SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 # It warns superusers of pickled messages; ours are JSON only.
 warnings.filterwarnings("ignore", category=SecurityWarning)
+# It asks whether running tasks shall end when Redis is lost. Ours go on: leases decide who runs a camera.
+warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
 app = Celery("lynceus")
 app.config_from_object("django.conf:settings", namespace="CELERY")

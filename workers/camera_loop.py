@@ -73,6 +73,7 @@ class CameraLoop:
         self._state, self._since = State.CONNECTING, time.time()
         self._looked_t = self._detected_t = self._preview_t = float("-inf")
         self._renewed_at = time.monotonic()
+        self._database_away = False
         self._status_at = float("-inf")
         self._is_watched = False
         self._processed: deque[float] = deque(maxlen=30)
@@ -125,10 +126,13 @@ class CameraLoop:
         self._renewed_at = time.monotonic()
         try:
             row = Camera.objects.filter(pk=self._facts.id).values_list("revision", "enabled").first()
+            self._database_away = False
             return row == (self._revision, self._must_be_enabled) and renew_lease(self._lease)
         except DatabaseError as error:
             connection.close()
-            _log.warning("%s: the lease could not be renewed yet: %s", self._facts.name, error)
+            if not self._database_away:
+                _log.warning("%s goes on while the database is away: %s", self._facts.name, error)
+            self._database_away = True
             return True
 
     # --- faces ---------------------------------------------------------------------------------------------------

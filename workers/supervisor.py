@@ -28,6 +28,7 @@ from cameras.services import end_camera, release_lease, source_of, take_lease
 from cameras.sources import SourceError
 from config.log import redact
 from recognition.engine import EngineError
+from recognition.gallery import gallery
 from recognition.packs import current_pack
 from workers.camera_loop import CameraLoop
 from workers.sightings import Tell
@@ -91,6 +92,7 @@ def run(
         )
     try:
         pack, source = current_pack(), source_of(camera)
+        gallery()  # from here on the loop has one to go on with while the database is away
         if give_up:
             check(source)
         reader = LiveReader(source, loop=camera.loop) if paced else FileReader(source)

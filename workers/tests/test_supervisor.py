@@ -97,7 +97,7 @@ def test_doubled_messages_run_one_loop(
 
     monkeypatch.setattr(CameraLoop, "run", counted)
     first, *others = [in_threads.submit(attending, camera.pk) for _ in range(3)]
-    until(lambda: sum(job.done() for job in (first, *others)) == 2)
+    until(lambda: loops and sum(job.done() for job in (first, *others)) == 2)
     assert len(loops) == 1
     supervisor.stopping.set()
     for job in (first, *others):
