@@ -32,7 +32,9 @@ def test_every_dependency_is_pinned() -> None:
     installed = {
         str(d.metadata["Name"]).lower().replace("_", "-").replace(".", "-") for d in importlib.metadata.distributions()
     }
-    assert installed - {name.replace(".", "-") for name in pinned} <= {"pip", "lynceus"}
+    # Which of these PyTorch brings along depends on the machine; its own pin decides their versions.
+    accelerators = {name for name in installed if name.startswith(("cuda-", "nvidia-", "triton"))}
+    assert installed - accelerators - {name.replace(".", "-") for name in pinned} <= {"pip", "lynceus"}
 
 
 def test_every_setting_is_documented() -> None:
