@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -125,9 +126,18 @@ class Running:
                 continue
         return found
 
-    def named(self, *words: str) -> psutil.Process:
-        [found] = [process for process in self.processes() if all(word in process.cmdline() for word in words)]
-        return found
+    def named(self, *words: str) -> psutil.Process | None:
+        """The process with these words in its command line; None while it is down or just starting."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                if all(word in process.cmdline() for word in words):
+                    return process
+        return None
+
+    def worker(self) -> int | None:
+        """The number of the camera worker's process, while there is one."""
+        found = self.named("manage.py", "camera_worker")
+        return None if found is None else found.pid
 
 
 @pytest.fixture
@@ -146,13 +156,15 @@ def test_up_is_ready_heals_and_leaves_nothing_after_ctrl_c(running: Running) -> 
     running.wait_for(running.says("Lynceus is ready: http://127.0.0.1:"))
     assert "createsuperuser" in running.log.read_text()
 
-    worker = running.named("manage.py", "camera_worker")
-    worker.kill()
+    running.wait_for(running.worker)
+    worker = running.worker()
+    assert worker is not None
+    os.kill(worker, signal.SIGKILL)
     os.kill(int((running.data_dir / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
     os.kill(int((running.data_dir / "run" / "redis" / "redis.pid").read_text()), signal.SIGKILL)
     running.wait_for(running.says("PostgreSQL started", 2))
     running.wait_for(running.says("Redis started", 2))
-    running.wait_for(lambda: running.named("manage.py", "camera_worker").pid != worker.pid)
+    running.wait_for(lambda: running.worker() not in (None, worker))
 
     os.killpg(running.process.pid, signal.SIGINT)
     assert running.process.wait(60) == 0
