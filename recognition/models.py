@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 
 NAME_LENGTH = 200
+PACK_LENGTH = 80
 
 
 class Person(models.Model):
@@ -60,6 +61,12 @@ class Watchlist(models.Model):
         blank=True,
         validators=[MinValueValidator(-1.0), MaxValueValidator(1.0)],
         help_text="Similarity from which a match counts on this list; empty: the model pack's own.",
+    )
+    threshold_pack = models.CharField(
+        max_length=PACK_LENGTH,
+        blank=True,
+        editable=False,
+        help_text="The version of the pack whose similarities the threshold means; with another it has no effect.",
     )
     is_active = models.BooleanField(default=True, help_text="An inactive list causes no alerts.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -116,7 +123,7 @@ class Template(models.Model):
 
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="templates")
     photo = models.ForeignKey(Photo, on_delete=models.CASCADE, related_name="templates")
-    pack = models.CharField(max_length=50, db_index=True)
+    pack = models.CharField(max_length=PACK_LENGTH, db_index=True)
     sealed = models.BinaryField()
     quality = models.FloatField(help_text="Face image quality in [0, 1].")
     box = models.JSONField(help_text="The face in the photo: xyxy, normalised to [0, 1].")
@@ -124,6 +131,7 @@ class Template(models.Model):
 
     class Meta:
         ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["photo", "pack"], name="one_template_a_pack")]
 
     def __str__(self) -> str:
         return f"template {self.pk} of person {self.person_id}"
@@ -136,3 +144,85 @@ class GalleryRevision(models.Model):
 
     def __str__(self) -> str:
         return str(self.revision)
+
+
+class PackInUse(models.Model):
+    """One row: the model pack that searches; without it the one of the setting MODEL_PACK. Only a switch writes it."""
+
+    name = models.CharField(max_length=PACK_LENGTH)
+    version = models.CharField(max_length=PACK_LENGTH)
+    since = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "packs in use"
+
+    def __str__(self) -> str:
+        return self.version
+
+
+class PackSwitch(models.Model):
+    """A change to another model pack: every enrolment photo is embedded anew, then the gallery is swapped at once."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        EMBEDDING = "embedding", "Embedding"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    name = models.CharField(max_length=PACK_LENGTH)
+    version = models.CharField(max_length=PACK_LENGTH)
+    state = models.CharField(max_length=20, choices=State.choices, default=State.WAITING)
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0, help_text="Photos in which the new pack finds no face.")
+    why = models.TextField(blank=True, help_text="Why it failed, for people.")
+    asked_by = models.ForeignKey(
+        User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    asked_at = models.DateTimeField(auto_now_add=True)
+    heartbeat_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name_plural = "pack switches"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                models.Value(1),
+                condition=models.Q(state__in=["waiting", "embedding"]),
+                name="one_switch_at_a_time",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"switch to {self.version}"
+
+
+class PackLicence(models.Model):
+    """Somebody accepted the licence of a model pack that asks for it."""
+
+    name = models.CharField(max_length=PACK_LENGTH, unique=True)
+    licence = models.CharField(max_length=200)
+    accepted_by = models.ForeignKey(
+        User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    accepted_name = models.CharField(max_length=200, help_text="Who accepted it, also after the account is gone.")
+    accepted_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.licence} of {self.name}"
+
+
+class UnusablePhoto(models.Model):
+    """An enrolment photo that a pack can not use: its person is not found by that photo."""
+
+    photo = models.ForeignKey(Photo, on_delete=models.CASCADE, related_name="unusable")
+    pack = models.CharField(max_length=PACK_LENGTH)
+    why = models.CharField(max_length=500)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["photo", "pack"], name="one_reason_a_pack")]
+
+    def __str__(self) -> str:
+        return f"photo {self.photo_id} with {self.pack}"
