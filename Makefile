@@ -19,7 +19,7 @@ help:
 	@echo 'make install  make $(VENV) and install Lynceus into it; does nothing when that is up to date'
 	@echo 'make test     lint, types, import rules, migrations and tests, on a real PostgreSQL and Redis'
 	@echo 'make lint     the part of `make test` that takes seconds'
-	@echo 'make bench    measure the frame path; prints one table'
+	@echo 'make bench    measure the frame path and recognition; prints tables (BENCH=--only=recognition: one)'
 	@echo 'make clean    remove $(VENV), caches and test data; your own data in var/ stays'
 
 install: $(INSTALLED)

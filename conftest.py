@@ -26,6 +26,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except EmbeddedError as error:
         pytest.exit(str(error), returncode=1)
     session.config.stash[_services] = services
+    _without_manager()
     _drop_databases_of_killed_runs()
 
 
@@ -33,6 +34,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     services = config.stash.get(_services, None)
     if services is not None:
         services.stop()
+
+
+def _without_manager() -> None:
+    """No thread unloads models and tells Redis of them beside a test; tests that are about it start it themselves."""
+    from recognition import packs  # not before Django is set up
+
+    packs.on_first_use.clear()
 
 
 def _drop_databases_of_killed_runs() -> None:

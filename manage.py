@@ -19,7 +19,12 @@ from collections.abc import Iterator
 WITHOUT_SERVICES = frozenset(
     {
         "up",
+        "evaluate",
         "help",
+        "models bench",
+        "models install",  # asks for them itself where somebody accepts a licence
+        "models list",
+        "models verify",
         "check",
         "collectstatic",
         "compilemessages",
@@ -49,8 +54,6 @@ WITHOUT_MIGRATION = frozenset(
         "test",
     }
 )
-# Set by `up` for the processes it starts: it looks after the servers.
-SERVICES_VARIABLE = "LYNCEUS_SERVICES"
 
 
 def main() -> None:
@@ -89,36 +92,15 @@ def services_for(argv: list[str]) -> Iterator[None]:
     """The embedded servers for as long as the command runs, where it needs them and nobody else has them."""
     command = argv[1] if len(argv) > 1 else "help"
     asks_for_help = command.startswith("-") or "--help" in argv[2:] or "-h" in argv[2:]
-    if asks_for_help or command in WITHOUT_SERVICES or os.environ.get(SERVICES_VARIABLE) == "external":
+    if asks_for_help or {command, " ".join(argv[1:3])} & WITHOUT_SERVICES:
         yield
         return
-    from django.conf import settings
+    from config.on_demand import running_services
 
-    from config.embedded import Services
-
-    services = Services(
-        settings.DATA_DIR,
-        postgres=settings.EMBEDDED_POSTGRES,
-        redis=settings.EMBEDDED_REDIS,
-        log=lambda text: None,
-    )
     # Without this a SIGTERM would leave the servers running; a command with its own handler replaces it.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    with services:
-        if settings.EMBEDDED_POSTGRES and command not in WITHOUT_MIGRATION:
-            bring_schema_up_to_date()
+    with running_services(migrate=command not in WITHOUT_MIGRATION):
         yield
-
-
-def bring_schema_up_to_date() -> None:
-    """Migrate if the code is ahead of the database; says so on stderr."""
-    import django
-
-    django.setup()
-    from config.schema import migrate_if_behind
-
-    if migrate_if_behind():
-        sys.stderr.write("The database was brought up to date.\n")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ _ADMINISTER = [
         for model in ("watchlist", "watchlistentry")
     ),
     "recognition.view_watchlistentry",
+    "recognition.view_packinuse",
+    "recognition.change_packinuse",
     *(f"cameras.{verb}_camera" for verb in ("add", "change", "delete")),
     *(f"alerts.{verb}_rule" for verb in ("view", "add", "change", "delete")),
     "alerts.view_delivery",

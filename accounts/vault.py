@@ -32,6 +32,7 @@ from config.secretfiles import read_or_create
 Sealed = bytes | memoryview  # as rows give it
 _FORMAT = b"\x01"
 _NONCE = 12
+_DELETED = "The key of {} was deleted; what it sealed can not be opened any more."
 
 
 class VaultError(Exception):
@@ -94,32 +95,56 @@ def seal(scope: str, plaintext: bytes, *, bind: str) -> bytes:
 
 def unseal(scope: str, sealed: Sealed, *, bind: str) -> bytes:
     """Opens what `seal` made for the same scope and place; raises VaultError for anything else."""
-    return _open(scope, bytes(sealed), bind, _data_key(scope, create=False))
+    return _decrypt(AESGCM(_data_key(scope, create=False)), scope, bytes(sealed), bind)
 
 
 def unseal_many(items: Sequence[tuple[str, Sealed, str]]) -> list[bytes | VaultError]:
     """Opens many (scope, sealed, bind) with one query for all keys; an item that does not open gives its error."""
     scopes = {scope for scope, _, _ in items}
-    rows = {row.scope: row for row in DataKey.objects.filter(scope__in=scopes)}
-    keys: dict[str, bytes] = {}
+    found = DataKey.objects.filter(scope__in=scopes).values_list("scope", "wrapped", "kek_version")
+    keys = {scope: (wrapped, version) for scope, wrapped, version in found}
+    opener = Opener()
     results: list[bytes | VaultError] = []
     for scope, sealed, bind in items:
         try:
-            if scope not in keys:
-                keys[scope] = _unwrap(rows[scope])
-            results.append(_open(scope, bytes(sealed), bind, keys[scope]))
-        except KeyError:
-            results.append(VaultError(f"The key of {scope} was deleted; what it sealed can not be opened any more."))
+            results.append(opener.open(scope, sealed, bind, *keys.get(scope, (None, None))))
         except VaultError as error:
             results.append(error)
     return results
 
 
-def _open(scope: str, sealed: bytes, bind: str, key: bytes) -> bytes:
+class Opener:
+    """Opens many things whose wrapped data keys were read together with them. Use it for one piece of work and drop it.
+
+    It remembers the last data key, so that what belongs together should come in a row.
+    """
+
+    def __init__(self) -> None:
+        self._keks: dict[int, AESGCM] = {}
+        self._last: tuple[str, bytes, AESGCM] | None = None
+
+    def open(self, scope: str, sealed: Sealed, bind: str, wrapped: Sealed | None, kek_version: int | None) -> bytes:
+        """Opens what `seal` made for this scope and place. No wrapped key: it was deleted. Raises VaultError."""
+        if wrapped is None or kek_version is None:
+            raise VaultError(_DELETED.format(scope))
+        return _decrypt(self._cipher(scope, bytes(wrapped), kek_version), scope, bytes(sealed), bind)
+
+    def _cipher(self, scope: str, wrapped: bytes, kek_version: int) -> AESGCM:
+        if self._last is not None and self._last[:2] == (scope, wrapped):
+            return self._last[2]
+        kek = self._keks.get(kek_version)
+        if kek is None:
+            kek = self._keks[kek_version] = AESGCM(_kek(scope, kek_version))
+        cipher = AESGCM(_unwrapped(kek, scope, wrapped, kek_version))
+        self._last = (scope, wrapped, cipher)
+        return cipher
+
+
+def _decrypt(cipher: AESGCM, scope: str, sealed: bytes, bind: str) -> bytes:
     if sealed[:1] != _FORMAT or len(sealed) < 1 + _NONCE + 16:
         raise VaultError(f"What is stored under {scope} is not sealed data of a known format.")
     try:
-        return AESGCM(key).decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], bind.encode())
+        return cipher.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], bind.encode())
     except InvalidTag:
         raise VaultError(f"What is stored under {scope} was changed, moved or sealed with another key.") from None
 
@@ -167,7 +192,7 @@ def _data_key(scope: str, *, create: bool) -> bytes:
     """Read anew each time: a key that another process has shredded must not live on in this one."""
     row = DataKey.objects.filter(scope=scope).first()
     if row is None and not create:
-        raise VaultError(f"The key of {scope} was deleted; what it sealed can not be opened any more.")
+        raise VaultError(_DELETED.format(scope))
     if row is None:
         ring = key_ring()
         wrapped = _wrap(scope, secrets.token_bytes(32), ring)
@@ -181,18 +206,23 @@ def _wrap(scope: str, key: bytes, ring: KeyRing) -> bytes:
 
 
 def _unwrap(row: DataKey) -> bytes:
-    kek = key_ring().keys.get(row.kek_version)
+    return _unwrapped(AESGCM(_kek(row.scope, row.kek_version)), row.scope, bytes(row.wrapped), row.kek_version)
+
+
+def _kek(scope: str, version: int) -> bytes:
+    kek = key_ring().keys.get(version)
     if kek is None:  # the key file may have been rotated since this process read it
         key_ring.cache_clear()
-        kek = key_ring().keys.get(row.kek_version)
+        kek = key_ring().keys.get(version)
     if kek is None:
         raise VaultError(
-            f"The vault's key version {row.kek_version} is missing; it is needed for {row.scope}. Add it to VAULT_KEYS."
+            f"The vault's key version {version} is missing; it is needed for {scope}. Add it to VAULT_KEYS."
         )
-    wrapped = bytes(row.wrapped)
+    return kek
+
+
+def _unwrapped(kek: AESGCM, scope: str, wrapped: bytes, version: int) -> bytes:
     try:
-        return AESGCM(kek).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], f"datakey:{row.scope}".encode())
+        return kek.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], f"datakey:{scope}".encode())
     except InvalidTag:
-        raise VaultError(
-            f"The key of {row.scope} does not open with the vault's key version {row.kek_version}."
-        ) from None
+        raise VaultError(f"The key of {scope} does not open with the vault's key version {version}.") from None

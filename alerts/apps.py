@@ -10,4 +10,4 @@ class AlertsConfig(AppConfig):
     verbose_name = "Alerts"
 
     def ready(self) -> None:
-        from alerts import receivers  # noqa: F401  (connects: every new watchlist gets its rule)
+        from alerts import receivers  # noqa: F401  (connects: rules for watchlists, alerts of merged people)

@@ -48,6 +48,12 @@ class Alert(models.Model):
     severity = models.CharField(max_length=10, choices=Severity.choices)
     similarity = models.FloatField()
     threshold = models.FloatField()
+    enhanced = models.CharField(
+        max_length=300,
+        blank=True,
+        db_default="",
+        help_text="What was done to the enrolled photo that it rests on; empty: it is as it came.",
+    )
     captured_at = models.DateTimeField(help_text="When the frame that decided it was captured.")
     created_at = models.DateTimeField(auto_now_add=True)
     state = models.CharField(max_length=15, choices=AlertState.choices, default=AlertState.NEW)

@@ -1,4 +1,4 @@
-"""Every watchlist has an alert rule from the moment it exists, however it was made."""
+"""Every watchlist has an alert rule from the moment it exists; alerts follow when two people are merged into one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from alerts import services
-from recognition.models import Watchlist
+from recognition.merging import people_merged
+from recognition.models import Person, Watchlist
 
 
 @receiver(post_save, sender=Watchlist, dispatch_uid="alerts.rule")
 def give_rule(instance: Watchlist, created: bool, raw: bool = False, **kwargs: Any) -> None:
     if created and not raw:
         services.give_rule(watchlist=instance)
+
+
+@receiver(people_merged, dispatch_uid="alerts.merged")
+def move_alerts(kept: Person, gone: Person, **kwargs: Any) -> None:
+    services.move_alerts(kept=kept, gone=gone)

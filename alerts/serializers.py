@@ -37,6 +37,7 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
             "longitude",
             "similarity",
             "threshold",
+            "enhanced",
             "captured_at",
             "created_at",
             "acknowledged_by",

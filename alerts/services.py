@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -24,8 +24,8 @@ from accounts.services import Actor, record
 from alerts.models import Alert, AlertState, Channel, Delivery, Rule, Severity
 from cameras.models import Sighting, Verdict
 from cameras.services import SightingRecord, save_sighting
-from recognition.models import Category, Watchlist, WatchlistEntry
-from recognition.packs import current_pack
+from recognition.models import Category, Person, Watchlist, WatchlistEntry
+from recognition.packs import current_pack, threshold_of
 from recognition.selectors import valid_entries
 
 _log = logging.getLogger(__name__)
@@ -125,14 +125,26 @@ def acknowledge(*, actor: User, alert: Alert) -> bool:
     return bool(done)
 
 
+def move_alerts(*, kept: Person, gone: Person) -> int:
+    """Gives the alerts about a person to another one, who turned out to be the same; returns how many.
+
+    Where both caused an alert by one sighting, the other one stays as it is, under the name of then.
+    """
+    told = Alert.objects.filter(person=kept, rule=OuterRef("rule"), sighting=OuterRef("sighting"))
+    return Alert.objects.filter(~Exists(told), person=gone).update(person=kept)
+
+
 def _is_enough(sighting: Sighting, entry: WatchlistEntry) -> bool:
-    return sighting.similarity is not None and sighting.similarity >= _threshold(entry)
+    return sighting.similarity is not None and sighting.similarity >= _threshold(sighting, entry)
 
 
-def _threshold(entry: WatchlistEntry) -> float:
-    """What the entry's watchlist asks for: its own threshold or the pack's."""
-    own = entry.watchlist.threshold
-    return current_pack().threshold if own is None else own
+def _threshold(sighting: Sighting, entry: WatchlistEntry) -> float:
+    """What the entry's watchlist asks for: its own threshold where that means the sighting's pack, or that pack's."""
+    watchlist = entry.watchlist
+    if watchlist.threshold is not None and watchlist.threshold_pack == sighting.pack:
+        return watchlist.threshold
+    asked = threshold_of(sighting.pack)
+    return current_pack().threshold if asked is None else asked
 
 
 def _raise_alert(rule: Rule, entry: WatchlistEntry, sighting: Sighting, captured_at: datetime) -> Alert | None:
@@ -152,7 +164,8 @@ def _raise_alert(rule: Rule, entry: WatchlistEntry, sighting: Sighting, captured
         camera_name=sighting.camera_name,
         severity=rule.severity,
         similarity=sighting.similarity or 0.0,
-        threshold=_threshold(entry),
+        threshold=_threshold(sighting, entry),
+        enhanced=sighting.enhanced,
         captured_at=captured_at,
     )
     Delivery.objects.create(alert=alert, channel=Channel.LIVE)

@@ -20,6 +20,7 @@ from benchmarks import clip
 from recognition.engine import Image
 
 TOLERANCE = 0.6
+Boxes = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 _MODELS = ("shape_predictor_5_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat")
 
 
@@ -48,7 +49,7 @@ def face_recognition_way(path: Path, *, seconds: float) -> PeerResult | None:
     """Every few frames of the clip for about so long; None where dlib is not installed."""
     if importlib.util.find_spec("dlib") is None:
         return None
-    way = _DlibWay()
+    way = DlibWay()
     known = np.stack([way.encodings(_decoded(person))[0] for person in clip.PEOPLE])
     frames = _spread(path, way, seconds)
     spent, hits = [], 0
@@ -69,7 +70,7 @@ def face_recognition_way(path: Path, *, seconds: float) -> PeerResult | None:
     )
 
 
-class _DlibWay:
+class DlibWay:
     """dlib as face_recognition uses it. Images (h, w, 3) uint8 BGR."""
 
     def __init__(self) -> None:
@@ -84,12 +85,23 @@ class _DlibWay:
         self._network: Any = dlib.face_recognition_model_v1(network)
 
     def encodings(self, image: Image) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+        return self.faces(image)[1]
+
+    def faces(self, image: Image) -> tuple[Boxes, list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]]:
+        """The boxes (n, 4) xyxy of all faces, and their encodings (128,)."""
         rgb = np.ascontiguousarray(image[:, :, ::-1])
-        shapes = [self._landmarks(rgb, box) for box in self._detect(rgb, 1)]
-        return [np.array(self._network.compute_face_descriptor(rgb, shape, 1)) for shape in shapes]
+        found = list(self._detect(rgb, 1))
+        boxes = np.array([(box.left(), box.top(), box.right(), box.bottom()) for box in found], np.float32)
+        shapes = [self._landmarks(rgb, box) for box in found]
+        encodings = [np.array(self._network.compute_face_descriptor(rgb, shape, 1)) for shape in shapes]
+        return boxes.reshape(-1, 4), encodings
+
+    def embed(self, chip: Image) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        """The encoding (128,) of a chip that is aligned already, (150, 150, 3)."""
+        return np.array(self._network.compute_face_descriptor(np.ascontiguousarray(chip[:, :, ::-1])))
 
 
-def _spread(path: Path, way: _DlibWay, seconds: float) -> list[tuple[Image, int | None]]:
+def _spread(path: Path, way: DlibWay, seconds: float) -> list[tuple[Image, int | None]]:
     """Frames spread over the whole clip, as many as fit into the time, each with the number of who is in view."""
     capture = cv2.VideoCapture(str(path))
     frames = []

@@ -8,3 +8,12 @@ from django.apps import AppConfig
 class CamerasConfig(AppConfig):
     name = "cameras"
     verbose_name = "Cameras"
+
+    def ready(self) -> None:
+        from cameras import (
+            metrics,
+            receivers,  # noqa: F401  (connects: sightings follow when people are merged)
+        )
+        from recognition.metrics import on_scrape
+
+        on_scrape.append(metrics.families)

@@ -23,6 +23,7 @@ def person(request: PageRequest, pk: int) -> HttpResponse:
         "person": row,
         "entries": row.entries.all(),
         "photos": row.photos.count(),
+        "enhanced": list(row.photos.exclude(enhanced="").values_list("enhanced", "for_matching")),
         "templates": row.templates.count(),
     }
     if request.user.has_perm("cameras.view_sighting"):

@@ -13,7 +13,7 @@ from typing import ClassVar, TypeVar
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from recognition.models import NAME_LENGTH, Person
+from recognition.models import NAME_LENGTH, PACK_LENGTH, Person
 
 CAMERA_SCOPE = "cameras"
 Row = TypeVar("Row", bound=models.Model, covariant=True)
@@ -88,7 +88,13 @@ class Sighting(models.Model):
     person = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="sightings", db_index=False)
     similarity = models.FloatField(null=True, help_text="To the best candidate, also when that is below the threshold.")
     threshold = models.FloatField(null=True, help_text="The similarity that was asked for.")
-    pack = models.CharField(max_length=50, blank=True)
+    pack = models.CharField(max_length=PACK_LENGTH, blank=True)
+    enhanced = models.CharField(
+        max_length=300,
+        blank=True,
+        db_default="",
+        help_text="What was done to the enrolled photo that the face resembles most; empty: it is as it came.",
+    )
     quality = models.FloatField(default=0.0, help_text="Of the best shot, in [0, 1].")
     sealed_shot = models.BinaryField(null=True)
     shot_day = models.DateField(null=True, help_text="Names the key that seals the best shot.")

@@ -114,6 +114,7 @@ class SightingSerializer(serializers.ModelSerializer[Sighting]):
             "person_name",
             "similarity",
             "threshold",
+            "enhanced",
             "quality",
             "shot",
         ]

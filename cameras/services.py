@@ -22,6 +22,7 @@ from accounts.services import Actor, record
 from cameras.models import CAMERA_SCOPE, Camera, CameraLease, Sighting, Verdict, shot_scope
 from cameras.sources import Kind, Source, SourceError, parse_source
 from recognition.models import NAME_LENGTH, Person
+from recognition.selectors import enhanced_templates
 from recognition.services import RecognitionError, clean_name, unique_name
 
 
@@ -59,6 +60,7 @@ class SightingRecord:
     pack: str
     quality: float
     shot: bytes | None
+    template: int | None = None  # the enrolled one that the face resembles most
 
 
 @transaction.atomic
@@ -211,6 +213,7 @@ def save_sighting(sighting: SightingRecord) -> Sighting:
         "similarity": sighting.similarity,
         "threshold": sighting.threshold,
         "pack": sighting.pack,
+        "enhanced": enhanced_templates([sighting.template]).get(sighting.template, "") if sighting.template else "",
         "quality": sighting.quality,
     }
     if sighting.shot is not None:
@@ -221,6 +224,11 @@ def save_sighting(sighting: SightingRecord) -> Sighting:
         }
     row, _ = Sighting.objects.update_or_create(id=sighting.id, defaults=values)
     return row
+
+
+def move_sightings(*, kept: Person, gone: Person) -> int:
+    """Gives the sightings of a person to another one, who turned out to be the same; returns how many."""
+    return Sighting.objects.filter(person=gone).update(person=kept)
 
 
 def close_stale_sightings() -> int:

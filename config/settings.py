@@ -151,6 +151,21 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10,
         "options": {"expires": 10},
     },
+    "take-up-switches": {
+        "task": "recognition.tasks.take_up_switches",
+        "schedule": 10,
+        "options": {"expires": 10},
+    },
+    "embed-left-out": {
+        "task": "recognition.tasks.embed_left_out",
+        "schedule": 30,
+        "options": {"expires": 30},
+    },
+    "look-after-uploads": {
+        "task": "recognition.batch_tasks.look_after_uploads",
+        "schedule": 15,
+        "options": {"expires": 15},
+    },
     "deliver-pending": {
         "task": "alerts.tasks.deliver_pending",
         "schedule": 3,
@@ -209,6 +224,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "OnDuplicate": "recognition.models.OnDuplicate",
+        "OnForeignFace": "recognition.serializers.ON_FOREIGN_FACE",
+    },
 }
 
 UNFOLD = {
@@ -236,10 +255,15 @@ UNFOLD = {
 }
 
 # --- Recognition -------------------------------------------------------------------------------------------------
-MODEL_PACK = env.choice("MODEL_PACK", "compact", ["compact"])
-MODEL_PROVIDERS = env.texts("MODEL_PROVIDERS", ["CPUExecutionProvider"])
+# The pack that is used until another is chosen on the page Models. Which ones exist is found when it is first needed.
+MODEL_PACK = env.text("MODEL_PACK", "compact")
+MODEL_DEVICE = env.text("MODEL_DEVICE", "cpu")
 MODEL_THREADS = env.integer("MODEL_THREADS", 1, low=1, high=64)
+MODEL_IDLE_MINUTES = env.integer("MODEL_IDLE_MINUTES", 30, low=0, high=100_000)
 GALLERY_POLL_SECONDS = 0.5
+GALLERY_STORAGE = env.choice("GALLERY_STORAGE", "auto", ["auto", "float32", "float16", "int8"])
+# Whether a second look is taken for faces of less than 32 pixels: nowhere, when photos are searched, or on cameras too.
+SMALL_FACES = env.choice("SMALL_FACES", "off", ["off", "photos", "all"])
 
 # --- Cameras -----------------------------------------------------------------------------------------------------
 CAMERA_SLOTS = env.integer("CAMERA_SLOTS", 32, low=1, high=512)

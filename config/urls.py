@@ -11,11 +11,13 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.urls")),
     path("people/", include("recognition.urls")),
+    path("models/", include("recognition.pack_urls")),
     path("cameras/", include("cameras.urls")),
     path("", include("alerts.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", login_required(SpectacularSwaggerView.as_view(url_name="api-schema")), name="api-docs"),
     path("api/", include("recognition.api_urls")),
+    path("metrics", include("recognition.metrics_urls")),
     path("api/", include("cameras.api_urls")),
     path("api/", include("alerts.api_urls")),
 ]

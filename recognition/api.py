@@ -25,12 +25,13 @@ from rest_framework.throttling import UserRateThrottle
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.problems import Problem, Unprocessable
+from accounts.problems import Problem
 from recognition import selectors, services
-from recognition.api_photos import PictureNegotiation, TakesPhotos, jpeg, problems, uploads
+from recognition.api_photos import PictureNegotiation, TakesPhotos, enrolled, jpeg, problems, uploads
 from recognition.engine import Candidate
 from recognition.gallery import gallery
-from recognition.models import Person, Watchlist, WatchlistEntry
+from recognition.meaning import sentence
+from recognition.models import OnDuplicate, Person, Watchlist, WatchlistEntry
 from recognition.serializers import (
     EnrolInput,
     EnrolmentSerializer,
@@ -38,16 +39,22 @@ from recognition.serializers import (
     FacesSerializer,
     IdentifyInput,
     LegacyUploadInput,
+    MorePhotosInput,
     PersonChange,
     PersonFilter,
     PersonSerializer,
-    PhotosInput,
     WatchlistSerializer,
 )
 
 _log = logging.getLogger(__name__)
 Parsers = list[BaseParser]  # inside the views `list` is a method
 _UNUSABLE = OpenApiResponse(Problem, description="No photo was usable; `rejected` says of each why.")
+_ENROLLED = {
+    200: OpenApiResponse(EnrolmentSerializer, description="The person had all these photos already."),
+    201: EnrolmentSerializer,
+    409: OpenApiResponse(Problem, description="A face is enrolled for somebody else, see `duplicates`."),
+    422: _UNUSABLE,
+}
 
 
 class PhotoThrottle(UserRateThrottle):
@@ -88,7 +95,7 @@ class PeopleView(TakesPhotos, RetrieveModelMixin, GenericViewSet[Person]):
         page = self.paginate_queryset(selectors.people(**_valid(PersonFilter(data=request.query_params))))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    @extend_schema(request={"multipart/form-data": EnrolInput}, responses={201: EnrolmentSerializer, 422: _UNUSABLE})
+    @extend_schema(request={"multipart/form-data": EnrolInput}, responses=_ENROLLED)
     def create(self, request: Request) -> Response:
         wanted = _valid(EnrolInput(data=request.data))
         with problems():
@@ -97,8 +104,9 @@ class PeopleView(TakesPhotos, RetrieveModelMixin, GenericViewSet[Person]):
                 name=wanted["name"],
                 photos=uploads(wanted["photos"], face=wanted.get("face")),
                 watchlist=wanted.get("watchlist"),
+                on_duplicate=OnDuplicate(wanted["on_duplicate"]),
             )
-        return _enrolled(done)
+        return enrolled(done)
 
     @extend_schema(request=PersonChange, responses=PersonSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
@@ -121,20 +129,21 @@ class PeopleView(TakesPhotos, RetrieveModelMixin, GenericViewSet[Person]):
         services.delete_person(actor=request.user, person=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request={"multipart/form-data": PhotosInput}, responses={201: EnrolmentSerializer, 422: _UNUSABLE})
+    @extend_schema(request={"multipart/form-data": MorePhotosInput}, responses=_ENROLLED)
     @action(detail=True, methods=["post"], required_permissions=("recognition.change_person",))
     def photos(self, request: Request, pk: str) -> Response:
         """Adds photos to the person."""
         person = self.get_object()
-        wanted = _valid(PhotosInput(data=request.data))
+        wanted = _valid(MorePhotosInput(data=request.data))
         with problems():
             done = services.enrol(
                 actor=request.user,
                 name=person.name,
                 photos=uploads(wanted["photos"], face=wanted.get("face")),
                 person=person,
+                on_duplicate=OnDuplicate(wanted["on_duplicate"]),
             )
-        return _enrolled(done)
+        return enrolled(done)
 
     @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
     @action(detail=True, content_negotiation_class=PictureNegotiation)
@@ -239,13 +248,17 @@ class IdentifyView(TakesPhotos):
         wanted = _valid(IdentifyInput(data=request.data))
         with problems():
             found = services.identify(actor=request.user, upload=uploads([wanted["photo"]])[0], top=wanted["top"])
-        names = gallery().names
+        snapshot = gallery()
+        names = snapshot.names
+        marks = selectors.enhanced_templates([one.template for face in found for one in face.candidates])
         faces = [
             {
                 "box": [round(float(value), 1) for value in face.face.box],
                 "quality": round(face.face.quality.score, 4),
-                "match": None if face.match is None else _candidate(face.match, names),
-                "candidates": [_candidate(candidate, names) for candidate in face.candidates],
+                "usable": face.usable,
+                "match": None if face.match is None else _candidate(face.match, names, marks),
+                "candidates": [_candidate(candidate, names, marks) for candidate in face.candidates],
+                "meaning": sentence(face.candidates[0].similarity, snapshot.pack.version) if face.candidates else "",
             }
             for face in found
         ]
@@ -262,7 +275,7 @@ class FaceUploadView(TakesPhotos):
     @extend_schema(
         operation_id="face_upload",
         request={"multipart/form-data": LegacyUploadInput},
-        responses={201: EnrolmentSerializer, 422: _UNUSABLE},
+        responses=_ENROLLED,
     )
     def post(self, request: Request) -> Response:
         wanted = _valid(LegacyUploadInput(data=request.data))
@@ -272,8 +285,14 @@ class FaceUploadView(TakesPhotos):
         if not all(missing.values()):
             raise ValidationError({field: ["This is needed."] for field, given in missing.items() if not given})
         with problems():
-            done = services.enrol(actor=request.user, name=name, photos=uploads(files), join=True)
-        return _enrolled(done)
+            done = services.enrol(
+                actor=request.user,
+                name=name,
+                photos=uploads(files),
+                join=True,
+                on_duplicate=OnDuplicate(wanted["on_duplicate"]),
+            )
+        return enrolled(done)
 
 
 class FaceListView(ListAPIView[Person]):
@@ -293,25 +312,10 @@ def _valid(wanted: Any) -> Any:
     return wanted.validated_data
 
 
-def _enrolled(done: services.Enrolment) -> Response:
-    rejected = [{"photo": each.photo, "why": each.why} for each in done.rejected]
-    if done.person is None or not done.templates:
-        raise Unprocessable("No photo was usable. The reasons are in rejected.", rejected=rejected)
-    shown = EnrolmentSerializer(
-        {
-            "person": done.person.pk,
-            "name": done.person.name,
-            "templates": done.templates,
-            "rejected": rejected,
-        }
-    )
-    place = reverse("api-person-detail", args=[done.person.pk])
-    return Response(shown.data, status=status.HTTP_201_CREATED, headers={"Location": place})
-
-
-def _candidate(candidate: Candidate, names: dict[int, str]) -> dict[str, Any]:
+def _candidate(candidate: Candidate, names: dict[int, str], marks: dict[int, str]) -> dict[str, Any]:
     return {
         "person": candidate.person,
         "name": names.get(candidate.person, ""),
         "similarity": round(candidate.similarity, 4),
+        "enhanced": marks.get(candidate.template, ""),
     }

@@ -12,15 +12,19 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
+from django.urls import reverse
+from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.problems import LengthRequired, TooLarge, Unavailable, Unprocessable
+from accounts.problems import Conflict, LengthRequired, TooLarge, Unavailable, Unprocessable
 from recognition.engine import ModelError, PhotoError
-from recognition.services import RecognitionError, Upload
+from recognition.serializers import EnrolmentSerializer
+from recognition.services import Enrolment, RecognitionError, Upload
 
 
 class TakesPhotos(APIView):
@@ -40,6 +44,16 @@ class TakesPhotos(APIView):
         if not length and "HTTP_TRANSFER_ENCODING" in request.META:
             raise LengthRequired
         super().initial(request, *args, **kwargs)
+
+
+class AlreadyEnrolled(Conflict):
+    """A face is enrolled for somebody else, and nothing was stored. `more` says for whom."""
+
+    default_code = "duplicate"
+
+    def __init__(self, detail: str, **more: object) -> None:
+        super().__init__(detail)
+        self.more = more
 
 
 class PictureNegotiation(DefaultContentNegotiation):
@@ -62,6 +76,38 @@ def jpeg(data: bytes, *, max_age: int = 0) -> HttpResponse:
 def uploads(files: Sequence[UploadedFile[Any]], *, face: int | None = None) -> list[Upload]:
     """The photos as services take them."""
     return [Upload(name=file.name or "photo", data=file.read(), face=face) for file in files]
+
+
+def enrolled(done: Enrolment) -> Response:
+    """What became of an enrolment. Raises Unprocessable and AlreadyEnrolled when nothing was stored."""
+    facts: dict[str, Any] = {
+        "rejected": [{"photo": each.photo, "why": each.why} for each in done.rejected],
+        "duplicates": [
+            {
+                "photo": each.photo,
+                "person": each.person,
+                "name": each.name,
+                "similarity": round(each.similarity, 4),
+                "enhanced": each.enhanced,
+            }
+            for each in done.duplicates
+        ],
+        "there": list(done.there),
+        "doubts": list(done.doubts),
+    }
+    if done.person is None and done.duplicates:
+        names = ", ".join(sorted({each.name for each in done.duplicates}))
+        raise AlreadyEnrolled(
+            f"A face is enrolled already: {names}. Nothing was stored. Send on_duplicate=join to add the photos to "
+            "that person, or on_duplicate=new to enrol as asked all the same.",
+            **facts,
+        )
+    if done.person is None or not (done.photos or done.there):
+        raise Unprocessable("No photo was usable. The reasons are in rejected.", rejected=facts["rejected"])
+    facts |= {"person": done.person.pk, "name": done.person.name, "templates": done.templates}
+    place = reverse("api-person-detail", args=[done.person.pk])
+    code = status.HTTP_201_CREATED if done.photos else status.HTTP_200_OK
+    return Response(EnrolmentSerializer(facts).data, status=code, headers={"Location": place})
 
 
 @contextmanager

@@ -8,3 +8,8 @@ from django.apps import AppConfig
 class RecognitionConfig(AppConfig):
     name = "recognition"
     verbose_name = "Recognition"
+
+    def ready(self) -> None:
+        from recognition import manager, packs
+
+        packs.on_first_use.append(manager.start)

@@ -10,7 +10,7 @@ from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
-from recognition.models import NAME_LENGTH, Person, Watchlist
+from recognition.models import NAME_LENGTH, OnDuplicate, Person, Watchlist
 from recognition.services import Upload
 
 _ACCEPT = "image/jpeg,image/png,image/webp"
@@ -49,9 +49,9 @@ class UploadForm(forms.Form):
         self.content_length = content_length
 
     def add_error(self, field: str | None, error: Any) -> None:
-        if field == "photos" and self.content_length > settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
+        if field in ("photos", "archive") and self.content_length > settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
             limit = settings.FILE_UPLOAD_MAX_MEMORY_SIZE // 2**20
-            error = f"The photos together are bigger than {limit} MB. Send fewer of them at once."
+            error = f"This is bigger than {limit} MB. Send fewer photos at once, or use the command enroll_batch."
         super().add_error(field, error)
 
 
@@ -88,6 +88,29 @@ class EnrolForm(PhotosForm):
         help_text="Somebody on a watchlist causes an alert when a camera sees them.",
     )
     field_order = ["name", "watchlist", "photos", "face"]
+
+
+class BatchForm(UploadForm):
+    """A ZIP of photos, and if need be a CSV that says whom they show."""
+
+    archive = forms.FileField(
+        label="ZIP of photos",
+        help_text="A folder a person, named like the person. Photos in no folder are named by their file.",
+        widget=forms.FileInput(attrs={"accept": ".zip,application/zip"}),
+    )
+    table = forms.FileField(
+        required=False,
+        label="CSV",
+        help_text="With the columns name and photo (its path in the ZIP), and as you like watchlist and notes. "
+        "It may also lie in the ZIP.",
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+    )
+    watchlist = forms.ModelChoiceField(
+        Watchlist.objects.filter(is_active=True), required=False, empty_label="No watchlist: recognised, but no alert"
+    )
+    on_duplicate = forms.ChoiceField(
+        choices=OnDuplicate.choices, initial=OnDuplicate.REFUSE, label="When a face is enrolled for somebody else"
+    )
 
 
 class IdentifyForm(UploadForm):

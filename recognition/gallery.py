@@ -4,6 +4,10 @@ Triggers of the database raise GalleryRevision with every change of people, temp
 `gallery()` compares the revision at most every GALLERY_POLL_SECONDS and loads only what is new, so that an enrolment
 or a deletion made in any process takes effect everywhere within two seconds. Searches work on an immutable snapshot
 and never wait for an update. Nothing decrypted is ever written anywhere.
+
+A snapshot carries the pack that made its templates. Who embeds a face and then searches takes both from one snapshot:
+then a probe is never compared with templates of another pack, also at the moment in which the pack in use changes. A
+new pack's snapshot is complete before it takes the place of the old one's.
 """
 
 from __future__ import annotations
@@ -14,21 +18,19 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Min, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Case, F, Min, Value, When
 from django.utils import timezone
 
-from accounts import vault
-from recognition.engine import Candidate, Embedding, Gallery, Pack, Templates, decide
-from recognition.models import GalleryRevision, Person, Template
+from recognition.engine import Candidate, Embedding, EngineError, Gallery, Pack, decide
+from recognition.gallery_load import template_bind as template_bind
+from recognition.gallery_load import updated
+from recognition.models import GalleryRevision, Person
 from recognition.packs import current_pack
 from recognition.selectors import valid_entries
 
 _log = logging.getLogger(__name__)
-_CHUNK = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,18 +38,20 @@ class Snapshot:
     """The gallery at one revision. Thread-safe because nothing in it changes."""
 
     revision: int
-    pack: str
+    pack: Pack
     templates: Gallery
     names: dict[int, str]
     thresholds: dict[int, float]  # only people whose watchlists say something else than the pack
-    pack_threshold: float
-    margin: float
     expires_at: datetime | None  # when the next watchlist entry is over, which no trigger tells
 
-    def holds(self, revision: int, pack: str) -> bool:
+    @property
+    def pack_threshold(self) -> float:
+        return self.pack.threshold
+
+    def holds(self, revision: int) -> bool:
         """Whether it is still what the database says at this revision."""
         over = self.expires_at is not None and self.expires_at <= timezone.now()
-        return not over and (self.revision, self.pack) == (revision, pack)
+        return not over and self.revision == revision
 
     def threshold(self, person: int) -> float:
         """The similarity that is asked for before this person counts as recognised."""
@@ -55,21 +59,31 @@ class Snapshot:
 
     def search(self, probe: Embedding, *, top: int = 5) -> list[Candidate]:
         """Ranked (person, similarity), best template of each person."""
+        _count_search()
         return self.templates.search(probe, top=top)
 
     def decide(self, candidates: list[Candidate]) -> Candidate | None:
         """The recognised person, or None for an unknown one."""
-        return decide(candidates, threshold=self.threshold, margin=self.margin)
+        best = candidates[0] if candidates else None
+        if best is not None and abs(best.similarity - self.threshold(best.person)) < best.error:
+            _log.info(
+                "Person %s is at %.5f, within %.5f of the threshold: so much storing the templates as %s rounds.",
+                *(best.person, best.similarity, best.error, settings.GALLERY_STORAGE),
+            )
+        return decide(candidates, threshold=self.threshold, margin=self.pack.margin)
 
 
 _snapshot: Snapshot | None = None
 _checked_at = float("-inf")
+_problem = ""
+_searches = 0
 _lock = threading.Lock()
+_count_lock = threading.Lock()
 
 
 def gallery() -> Snapshot:
-    """The newest snapshot; while the database is away, the last one that was read."""
-    global _snapshot, _checked_at
+    """The newest snapshot; while the database is away, or a new pack can not be loaded, the last one that was read."""
+    global _snapshot, _checked_at, _problem
     now = time.monotonic()
     known = _snapshot
     if known is not None and (now - _checked_at < settings.GALLERY_POLL_SECONDS or not _lock.acquire(blocking=False)):
@@ -79,6 +93,14 @@ def gallery() -> Snapshot:
     try:
         _checked_at = now
         _snapshot = _read(_snapshot)
+        _problem = ""
+        return _snapshot
+    except EngineError as error:
+        if _snapshot is None:
+            raise
+        if _problem != str(error):
+            _problem = str(error)
+            _log.error("The gallery stays as it was, with the pack %s: %s", _snapshot.pack.version, error)
         return _snapshot
     except DatabaseError:
         if not connection.in_atomic_block:
@@ -91,69 +113,70 @@ def gallery() -> Snapshot:
         _lock.release()
 
 
+def look_again() -> None:
+    """The next use looks for changes, however short ago the last one did: for who has just made one."""
+    global _checked_at
+    _checked_at = float("-inf")
+
+
 def forget() -> None:
     """Drops the snapshot; the next use reads everything anew."""
-    global _snapshot, _checked_at
+    global _snapshot, _checked_at, _problem
     with _lock:
-        _snapshot, _checked_at = None, float("-inf")
+        _snapshot, _checked_at, _problem = None, float("-inf"), ""
+
+
+def held() -> Snapshot | None:
+    """What this process has in memory, as it is: nothing is read for it."""
+    return _snapshot
+
+
+def problem() -> str:
+    """Why the snapshot does not follow the database, or nothing when it does."""
+    return _problem
+
+
+def searches() -> int:
+    """How many probes this process has searched."""
+    return _searches
+
+
+def _count_search() -> None:
+    global _searches
+    with _count_lock:
+        _searches += 1
 
 
 def _read(known: Snapshot | None) -> Snapshot:
-    pack = current_pack()
     revision = GalleryRevision.objects.values_list("revision", flat=True).first() or 0
-    if known is not None and known.holds(revision, pack.version):
+    if known is not None and known.holds(revision):
         return known
     with transaction.atomic(durable=not connection.in_atomic_block):
+        # First of all, so that whatever changes while the rest is read is found to be new the next time.
         revision = GalleryRevision.objects.values_list("revision", flat=True).first() or 0
-        base = known.templates if known is not None and known.pack == pack.version else Gallery.empty(pack.dimension)
+        pack = current_pack()
+        same = known is not None and known.pack.version == pack.version
+        if known is not None and not same and any(model.state == "ready" for model in known.pack.models):
+            pack.warm_up()  # whoever recognises faces here goes on with the new pack without a pause
+        base = known.templates if known is not None and same else Gallery.empty(pack.dimension)
         return Snapshot(
             revision=revision,
-            pack=pack.version,
-            templates=_updated(base, pack),
+            pack=pack,
+            templates=updated(base, pack=pack.version),
             names=dict(Person.objects.values_list("id", "name")),
             thresholds=_thresholds(pack),
-            pack_threshold=pack.threshold,
-            margin=pack.margin,
             expires_at=valid_entries().aggregate(first=Min("expires_at"))["first"],
         )
 
 
-def _updated(base: Gallery, pack: Pack) -> Gallery:
-    """The base without the templates that are gone, with those that are new."""
-    wanted = frozenset(Template.objects.filter(pack=pack.version).values_list("id", flat=True))
-    new = sorted(wanted - base.templates)
-    if not new and wanted == base.templates:
-        return base
-    ids: list[int] = []
-    persons: list[int] = []
-    rows: list[Embedding] = []
-    for start in range(0, len(new), _CHUNK):
-        found = list(Template.objects.filter(id__in=new[start : start + _CHUNK]).select_related("person"))
-        opened = vault.unseal_many([(t.person.scope, t.sealed, template_bind(t.person_id, t.pack)) for t in found])
-        for template, content in zip(found, opened, strict=True):
-            if isinstance(content, vault.VaultError):
-                _log.error("Template %s is not used: %s", template.pk, content)
-                continue
-            row = np.frombuffer(content, dtype="<f4") if len(content) == 4 * pack.dimension else None
-            if row is None or not np.isfinite(row).all():
-                _log.error("Template %s is not used: it is no embedding of %s.", template.pk, pack.version)
-                continue
-            ids.append(template.pk)
-            persons.append(template.person_id)
-            rows.append(row)
-    return base.changed(
-        add=Templates(ids, persons, np.array(rows, np.float32).reshape(-1, pack.dimension)),
-        remove=base.templates - wanted,
-    )
-
-
 def _thresholds(pack: Pack) -> dict[int, float]:
-    """The lowest threshold among a person's valid watchlists, where that is not the pack's own."""
-    asked = Coalesce("watchlist__threshold", Value(pack.threshold))
+    """The lowest threshold among a person's valid watchlists, where that is not the pack's own.
+
+    A watchlist's threshold is a similarity of one pack; with another pack the watchlist asks for that pack's own.
+    """
+    own = When(
+        watchlist__threshold__isnull=False, watchlist__threshold_pack=pack.version, then=F("watchlist__threshold")
+    )
+    asked = Case(own, default=Value(pack.threshold))
     lowest = valid_entries().values_list("person").annotate(lowest=Min(asked))
     return {person: threshold for person, threshold in lowest if threshold != pack.threshold}
-
-
-def template_bind(person: int, pack: str) -> str:
-    """What a sealed embedding is bound to: its person and its pack."""
-    return f"template|{person}|{pack}"

@@ -6,6 +6,8 @@ shreds their photos and templates at once.
 
 from __future__ import annotations
 
+import uuid
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
@@ -14,6 +16,7 @@ from accounts.models import User
 
 NAME_LENGTH = 200
 PACK_LENGTH = 80
+PATH_LENGTH = 1000
 
 
 class Person(models.Model):
@@ -109,6 +112,22 @@ class Photo(models.Model):
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="photos")
     sealed = models.BinaryField()
     sealed_portrait = models.BinaryField(help_text="The face with some surroundings, for lists and alerts.")
+    sealed_digest = models.BinaryField(
+        null=True, editable=False, help_text="SHA-256 of the decoded picture: the same photo is not enrolled twice."
+    )
+    enhanced = models.CharField(
+        max_length=300,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text="What was done to the picture; empty: it is as it came.",
+    )
+    for_matching = models.BooleanField(
+        default=True,
+        db_default=True,
+        editable=False,
+        help_text="Whether it has templates; an enhanced photo only where that was asked.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -155,6 +174,7 @@ class PackInUse(models.Model):
 
     class Meta:
         verbose_name_plural = "packs in use"
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="only_one_pack_in_use")]
 
     def __str__(self) -> str:
         return self.version
@@ -166,13 +186,18 @@ class PackSwitch(models.Model):
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
         EMBEDDING = "embedding", "Embedding"
+        HELD = "held", "Waiting for a decision"
         DONE = "done", "Done"
         FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled"
 
     name = models.CharField(max_length=PACK_LENGTH)
     version = models.CharField(max_length=PACK_LENGTH)
+    before = models.CharField(max_length=PACK_LENGTH, help_text="The version that was in use when it was asked for.")
     state = models.CharField(max_length=20, choices=State.choices, default=State.WAITING)
+    accepts_losses = models.BooleanField(
+        default=False, help_text="Somebody agreed that people whom the new pack can not find are left out."
+    )
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0, help_text="Photos in which the new pack finds no face.")
@@ -190,7 +215,7 @@ class PackSwitch(models.Model):
         constraints = [
             models.UniqueConstraint(
                 models.Value(1),
-                condition=models.Q(state__in=["waiting", "embedding"]),
+                condition=models.Q(state__in=["waiting", "embedding", "held"]),
                 name="one_switch_at_a_time",
             )
         ]
@@ -226,3 +251,136 @@ class UnusablePhoto(models.Model):
 
     def __str__(self) -> str:
         return f"photo {self.photo_id} with {self.pack}"
+
+
+class NotSamePerson(models.Model):
+    """Somebody looked at two people who resemble each other and said that they are two. The lower id comes first."""
+
+    first = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
+    second = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
+    said_at = models.DateTimeField(auto_now_add=True)
+    said_by = models.ForeignKey(
+        User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        verbose_name_plural = "pairs that are not the same person"
+        constraints = [
+            models.UniqueConstraint(fields=["first", "second"], name="one_answer_a_pair"),
+            models.CheckConstraint(condition=models.Q(first__lt=models.F("second")), name="lower_id_first"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.first_id} is not {self.second_id}"
+
+
+class PendingEnrolment(models.Model):
+    """Photos that wait, sealed, until somebody has decided what to do with them; dropped after a short time.
+
+    With a `person` they are photos for that person, without one they would make a new one of this name.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    asked_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    name = models.CharField(max_length=NAME_LENGTH)
+    person = models.ForeignKey(Person, null=True, on_delete=models.CASCADE, related_name="+")
+    watchlist = models.ForeignKey(Watchlist, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    def __str__(self) -> str:
+        return f"photos of {self.name}"
+
+    @property
+    def scope(self) -> str:
+        """The vault scope that seals the photos; shredded when they are dropped."""
+        return f"upload:{self.pk}"
+
+
+class PendingPhoto(models.Model):
+    """One photo that waits."""
+
+    pending = models.ForeignKey(PendingEnrolment, on_delete=models.CASCADE, related_name="photos")
+    name = models.CharField(max_length=PATH_LENGTH)
+    face = models.PositiveIntegerField(null=True, help_text="Which of several faces was asked for: 1 is the largest.")
+    sealed = models.BinaryField()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OnDuplicate(models.TextChoices):
+    """What shall happen when the face of a new person is enrolled already, under another name or the same."""
+
+    REFUSE = "refuse", "Leave the photo out and report it"
+    JOIN = "join", "Add the photo to the person who is there"
+    NEW = "new", "Enrol as named all the same"
+
+
+class Batch(models.Model):
+    """Many people enrolled at once from a ZIP, a CSV or a folder, photo by photo; it goes on after any interruption."""
+
+    class State(models.TextChoices):
+        READING = "reading", "Reading"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        CANCELLED = "cancelled", "Cancelled"
+
+    source = models.CharField(max_length=PATH_LENGTH, help_text="The name of the file, or the path on the server.")
+    watchlist = models.ForeignKey(Watchlist, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    on_duplicate = models.CharField(max_length=10, choices=OnDuplicate.choices, default=OnDuplicate.REFUSE)
+    uploaded = models.BooleanField(default=True, help_text="The photos lie sealed in the database; else in files.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.READING)
+    ignored = models.PositiveIntegerField(default=0, help_text="Entries that are no photos of anybody.")
+    asked_by = models.ForeignKey(
+        User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    asked_at = models.DateTimeField(auto_now_add=True)
+    heartbeat_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name_plural = "batches"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"import of {self.source}"
+
+    @property
+    def scope(self) -> str:
+        """The vault scope that seals the photos until they were looked at; shredded at the end."""
+        return f"batch:{self.pk}"
+
+
+class BatchPhoto(models.Model):
+    """One photo of a batch and what became of it. Its bytes lie sealed here only until it was looked at."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        ENROLLED = "enrolled", "Enrolled"
+        THERE = "there", "Enrolled before"
+        DUPLICATE = "duplicate", "Somebody else's face"
+        REFUSED = "refused", "Not used"
+        CANCELLED = "cancelled", "Cancelled"
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="photos")
+    path = models.CharField(max_length=PATH_LENGTH)
+    name = models.CharField(max_length=NAME_LENGTH)
+    watchlist = models.CharField(max_length=NAME_LENGTH, blank=True)
+    notes = models.TextField(blank=True, max_length=4000)
+    digest = models.CharField(max_length=64, blank=True, help_text="Keyed SHA-256 of the file: the same file again?")
+    sealed = models.BinaryField(null=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    why = models.TextField(blank=True, help_text="For people: why it was not used, or what was noticed.")
+    person = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="+")
+    similarity = models.FloatField(null=True, help_text="To the person whose face it is, where it is a duplicate.")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["batch", "path", "name"], name="one_row_a_photo_and_name")]
+        indexes = [models.Index(fields=["batch", "state", "id"], name="batch_progress")]
+
+    def __str__(self) -> str:
+        return self.path

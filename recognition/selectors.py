@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from accounts import vault
-from recognition.models import Person, Photo, Watchlist, WatchlistEntry
+from recognition.models import Person, Photo, Template, Watchlist, WatchlistEntry
 
 
 def people(*, search: str = "", watchlist: int | None = None) -> QuerySet[Person]:
@@ -48,6 +50,19 @@ def portrait(person_id: int) -> bytes | None:
     if photo is None:
         return None
     return vault.unseal(photo.person.scope, photo.sealed_portrait, bind=portrait_bind(photo.person_id))
+
+
+def enhanced_templates(templates: Collection[int]) -> dict[int, str]:
+    """Those of these templates that were made from enhanced photos, with what was done to them."""
+    if not templates:
+        return {}
+    rows = Template.objects.filter(pk__in=templates).exclude(photo__enhanced="")
+    return dict(rows.values_list("pk", "photo__enhanced"))
+
+
+def digest_bind(person_id: int) -> str:
+    """What the sealed digest of an enrolment photo is bound to."""
+    return f"digest|{person_id}"
 
 
 def photo_bind(person_id: int) -> str:

@@ -9,7 +9,13 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.ids import MAX_ID
-from recognition.models import NAME_LENGTH, Person, Watchlist, WatchlistEntry
+from recognition.models import NAME_LENGTH, OnDuplicate, Person, Watchlist, WatchlistEntry
+
+# Photos of one person can not go to another one.
+ON_FOREIGN_FACE = [
+    (OnDuplicate.REFUSE.value, OnDuplicate.REFUSE.label),
+    (OnDuplicate.NEW.value, OnDuplicate.NEW.label),
+]
 
 
 class WatchlistRef(serializers.ModelSerializer[Watchlist]):
@@ -56,7 +62,24 @@ class PhotosInput(serializers.Serializer[Any]):
     )
 
 
+class MorePhotosInput(PhotosInput):
+    on_duplicate = serializers.ChoiceField(
+        required=False,
+        default=OnDuplicate.REFUSE,
+        choices=ON_FOREIGN_FACE,
+        help_text="When a face is enrolled for somebody else: refuse answers 409 and stores nothing, "
+        "new stores the photos as asked.",
+    )
+
+
 class EnrolInput(PhotosInput):
+    on_duplicate = serializers.ChoiceField(
+        required=False,
+        default=OnDuplicate.REFUSE,
+        choices=OnDuplicate.choices,
+        help_text="When a face is enrolled already: refuse answers 409 and stores nothing, join adds the photos to "
+        "who is there, new enrols another person.",
+    )
     name = serializers.CharField(max_length=NAME_LENGTH)
     watchlist = serializers.PrimaryKeyRelatedField(queryset=Watchlist.objects.all(), required=False)
 
@@ -74,11 +97,26 @@ class RejectedSerializer(serializers.Serializer[Any]):
     why = serializers.CharField(help_text="What is wrong with the photo and what to do.")
 
 
+class DuplicateSerializer(serializers.Serializer[Any]):
+    photo = serializers.CharField()
+    person = serializers.IntegerField()
+    name = serializers.CharField()
+    similarity = serializers.FloatField(help_text="Higher is more alike; not a probability.")
+    enhanced = serializers.CharField(help_text="What was done to the enrolled photo; empty where it is as it came.")
+
+
 class EnrolmentSerializer(serializers.Serializer[Any]):
     person = serializers.IntegerField()
     name = serializers.CharField()
     templates = serializers.IntegerField(help_text="Made from these photos.")
     rejected = RejectedSerializer(many=True)
+    there = serializers.ListField(
+        child=serializers.CharField(), help_text="Photos that the person had already; they are not stored again."
+    )
+    duplicates = DuplicateSerializer(many=True, help_text="Faces that are enrolled for somebody else.")
+    doubts = serializers.ListField(
+        child=serializers.CharField(), help_text="Sentences about photos that do not seem to show one person."
+    )
 
 
 class WatchlistSerializer(serializers.ModelSerializer[Watchlist]):
@@ -120,6 +158,9 @@ class CandidateSerializer(serializers.Serializer[Any]):
     person = serializers.IntegerField()
     name = serializers.CharField()
     similarity = serializers.FloatField(help_text="Higher is more alike; not a probability.")
+    enhanced = serializers.CharField(
+        help_text="What was done to the enrolled photo that resembles the face; empty where it is as it came."
+    )
 
 
 class FaceSerializer(serializers.Serializer[Any]):
@@ -127,8 +168,12 @@ class FaceSerializer(serializers.Serializer[Any]):
         child=serializers.FloatField(), min_length=4, max_length=4, help_text="x1, y1, x2, y2 in pixels."
     )
     quality = serializers.FloatField(help_text="In [0, 1].")
+    usable = serializers.BooleanField(help_text="False: the face is too poor to say anything; nobody is named.")
     match = CandidateSerializer(allow_null=True, help_text="Who it is by decision, or null.")
     candidates = CandidateSerializer(many=True, help_text="Ranked, also where nobody matches.")
+    meaning = serializers.CharField(
+        help_text="How many strangers score as high as the first candidate against a gallery of this size; or empty."
+    )
 
 
 class FacesSerializer(serializers.Serializer[Any]):
@@ -137,6 +182,13 @@ class FacesSerializer(serializers.Serializer[Any]):
 
 class LegacyUploadInput(serializers.Serializer[Any]):
     """The fields that POST /api/face/upload is known by; one of the names and one of the files are needed."""
+
+    on_duplicate = serializers.ChoiceField(
+        required=False,
+        default=OnDuplicate.NEW,
+        choices=OnDuplicate.choices,
+        help_text="When a face is enrolled for somebody else: new (as it always was), join, or refuse with 409.",
+    )
 
     target_name = serializers.CharField(max_length=NAME_LENGTH, required=False)
     name = serializers.CharField(max_length=NAME_LENGTH, required=False, help_text="The same as target_name.")

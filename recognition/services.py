@@ -6,30 +6,44 @@ Computing happens outside transactions; rows are written in one, so that a perso
 from __future__ import annotations
 
 import re
-import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-import cv2
-import numpy as np
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
 from accounts import vault
 from accounts.models import User
 from accounts.services import Actor, record
-from recognition.engine import Candidate, Face, Image, PhotoError, decode_photo, encode_jpeg
-from recognition.gallery import gallery, template_bind
-from recognition.models import NAME_LENGTH, Category, Person, Photo, Template, Watchlist, WatchlistEntry
-from recognition.packs import current_pack
-from recognition.selectors import only_person_named, photo_bind, portrait_bind, valid_entries
+from recognition.duplicates import Duplicate, Probe, enrolled_digests, notice, picture_digest
+from recognition.engine import Candidate, Face, PhotoError, encode_jpeg
+from recognition.gallery import Snapshot, gallery, look_again, template_bind
+from recognition.models import (
+    NAME_LENGTH,
+    Category,
+    OnDuplicate,
+    Person,
+    Photo,
+    Template,
+    Watchlist,
+    WatchlistEntry,
+)
+from recognition.pack_selectors import version_in_use
+from recognition.packs import share_pack_in_use
+from recognition.photos import PHOTOS_AT_ONCE
+from recognition.photos import Treatment as Treatment
+from recognition.photos import Upload as Upload
+from recognition.photos import UsablePhoto as UsablePhoto
+from recognition.photos import check_photo as check_photo
+from recognition.photos import portrait_jpeg as portrait_jpeg
+from recognition.photos import read_photo as read_photo
+from recognition.selectors import digest_bind, only_person_named, photo_bind, portrait_bind, valid_entries
 
-PORTRAIT_SIDE = 320
 _NAMES_LOCK = 0x4C594E02  # any constant: those who enrol under one name take turns
-# A photo of 50 million pixels takes hundreds of MB while it is decoded: so many at once, the others wait.
-_PHOTOS_AT_ONCE = threading.BoundedSemaphore(2)
+_TRIES = 5
 # Nothing that belongs in a name: they move the cursor of a terminal, or turn the letters around.
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -38,45 +52,50 @@ class RecognitionError(Exception):
     """Something that was asked for can not be done; the message is a sentence for people."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
-    """A photo as it came in: its name, for messages, and its bytes. `face` picks one of several: 1 is the largest."""
-
-    name: str
-    data: bytes
-    face: int | None = None
+class PackChanged(Exception):
+    """The pack in use changed while photos were looked at: look at them again, then store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
+    """A photo that is not used, and why. `code` is that of PhotoError, or empty."""
+
     photo: str
     why: str
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """What became of an enrolment. `person` is None when no photo was usable."""
+    """What became of an enrolment. `person` is None when nothing was stored for anybody.
+
+    `there` are photos that the person had already, `duplicates` faces that are enrolled for somebody else, and
+    `doubts` sentences about photos that do not seem to show one person.
+    """
 
     person: Person | None
     templates: int
     rejected: tuple[Rejected, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class UsablePhoto:
-    """A photo that passed: the upright picture and its one face."""
-
-    image: Image
-    face: Face
+    photos: int = 0  # that were stored, also those without a template
+    there: tuple[str, ...] = ()
+    duplicates: tuple[Duplicate, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class IdentifiedFace:
-    """One face of a searched photo: who it is by decision, and the ranked candidates either way."""
+    """One face of a searched photo: who it is by decision, and the ranked candidates either way.
+
+    A face too poor to say anything has neither: whom it resembles would be chance.
+    """
 
     face: Face
-    match: Candidate | None
-    candidates: tuple[Candidate, ...]
+    match: Candidate | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        return self.face.quality.usable
 
 
 def clean_name(name: str) -> str:
@@ -92,21 +111,18 @@ def clean_name(name: str) -> str:
     return name
 
 
-def read_photo(upload: Upload) -> Image:
-    """Decodes an uploaded photo within the configured limits; raises PhotoError."""
-    return decode_photo(upload.data, max_bytes=settings.MAX_PHOTO_MB * 2**20)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """An enrolment as it was asked for."""
 
-
-def check_photo(upload: Upload) -> UsablePhoto:
-    """The photo's one usable face; raises PhotoError with what is wrong and what to do."""
-    with _PHOTOS_AT_ONCE:
-        image = read_photo(upload)
-        faces = current_pack().analyse(image)
-    face = _the_face(faces, upload.face)
-    problems = face.quality.sentences()
-    if problems:
-        raise PhotoError("quality", " ".join(problems))
-    return UsablePhoto(image=image, face=face)
+    actor: Actor
+    name: str
+    photos: Sequence[Upload]
+    watchlist: Watchlist | None
+    person: Person | None
+    join: bool
+    on_duplicate: OnDuplicate
+    careful: bool
 
 
 def enrol(
@@ -117,36 +133,123 @@ def enrol(
     watchlist: Watchlist | None = None,
     person: Person | None = None,
     join: bool = False,
+    on_duplicate: OnDuplicate = OnDuplicate.NEW,
+    careful: bool = False,
+    seen_at_once: bool = True,
 ) -> Enrolment:
     """Enrols a new person, or adds photos to one, from every photo that is usable; says of the others why not.
 
-    With `join` the photos go to the one person who has the name already, if there is exactly one.
+    With `join` the photos go to the one person who has the name already, if there is exactly one. When a face is
+    enrolled for somebody else, `on_duplicate` says whether nothing is stored, the photos go to that person, or
+    are enrolled as asked. A `careful` enrolment stores nothing either while there are doubts about the photos.
+    `seen_at_once`: the next search of this process knows the face; else within GALLERY_POLL_SECONDS.
     """
-    name = clean_name(name)
-    usable: list[UsablePhoto] = []
+    wanted = _Wanted(
+        actor=actor,
+        name=clean_name(name),
+        photos=photos,
+        watchlist=watchlist,
+        person=person,
+        join=join,
+        on_duplicate=on_duplicate,
+        careful=careful,
+    )
+    for _ in range(_TRIES):
+        try:
+            done = _enrol(wanted)
+            if done.templates and seen_at_once:
+                look_again()
+            return done
+        except PackChanged:
+            time.sleep(settings.GALLERY_POLL_SECONDS)
+    raise RecognitionError("The model pack is being changed at this moment. Enrol the photos again in a minute.")
+
+
+def _enrol(wanted: _Wanted) -> Enrolment:
+    usable, rejected = _look_at(wanted.photos)
+    if not usable:
+        return Enrolment(person=wanted.person, templates=0, rejected=rejected)
+    person = wanted.person or (only_person_named(wanted.name) if wanted.join else None)
+    noticed = notice(
+        [Probe(photo=upload.name, embedding=photo.face.embedding) for upload, photo in usable if photo.for_matching],
+        person=person,
+        snapshot=_snapshot_for([photo for _, photo in usable]),
+    )
+    found = Enrolment(person=None, templates=0, rejected=rejected, duplicates=noticed.duplicates, doubts=noticed.doubts)
+    if (noticed.duplicates and wanted.on_duplicate is OnDuplicate.REFUSE) or (noticed.doubts and wanted.careful):
+        return found
+    if noticed.duplicates and wanted.on_duplicate is OnDuplicate.JOIN:
+        best = max(noticed.duplicates, key=lambda one: one.similarity)
+        wanted = replace(wanted, person=Person.objects.filter(pk=best.person).first())
+    return _stored(wanted, usable, found)
+
+
+def _look_at(photos: Sequence[Upload]) -> tuple[list[tuple[Upload, UsablePhoto]], tuple[Rejected, ...]]:
+    """The photos that pass, and of the others why they do not."""
+    usable: list[tuple[Upload, UsablePhoto]] = []
     rejected: list[Rejected] = []
     for upload in photos:
         try:
-            usable.append(check_photo(upload))
+            usable.append((upload, check_photo(upload)))
         except PhotoError as error:
-            rejected.append(Rejected(photo=upload.name, why=error.message))
-    if not usable:
-        return Enrolment(person=person, templates=0, rejected=tuple(rejected))
-    with transaction.atomic():
-        if person is None and join:
-            person = _namesake(name)
-        if person is None:
-            person = Person.objects.create(name=name, created_by=actor if isinstance(actor, User) else None)
-        elif not Person.objects.select_for_update(no_key=True).filter(pk=person.pk).exists():
-            raise RecognitionError(f"{person.name} was deleted meanwhile. Enrol them anew.")
-        for photo in usable:
-            _store(person, photo)
-        if watchlist is not None and not valid_entries(person.pk).filter(watchlist=watchlist).exists():
-            add_to_watchlist(actor=actor, watchlist=watchlist, person=person)
-        record(
-            actor=actor, verb="enrolled", target=f"person {person.pk}", templates=len(usable), rejected=len(rejected)
-        )
-    return Enrolment(person=person, templates=len(usable), rejected=tuple(rejected))
+            rejected.append(Rejected(photo=upload.name, why=error.message, code=error.code))
+    return usable, tuple(rejected)
+
+
+def _snapshot_for(photos: Sequence[UsablePhoto]) -> Snapshot:
+    """The gallery of the pack that looked at the photos; raises PackChanged when that is another one by now."""
+    snapshot = gallery()
+    if any(photo.pack != snapshot.pack.version for photo in photos):
+        raise PackChanged
+    return snapshot
+
+
+@transaction.atomic
+def _stored(wanted: _Wanted, usable: Sequence[tuple[Upload, UsablePhoto]], found: Enrolment) -> Enrolment:
+    """Writes the person, the photos that they do not have yet, and the watchlist entry."""
+    hold_pack([photo for _, photo in usable])
+    actor, watchlist = wanted.actor, wanted.watchlist
+    person = wanted.person or (_namesake(wanted.name) if wanted.join else None)
+    if person is None:
+        person = Person.objects.create(name=wanted.name, created_by=actor if isinstance(actor, User) else None)
+    elif not Person.objects.select_for_update(no_key=True).filter(pk=person.pk).exists():
+        raise RecognitionError(f"{person.name} was deleted meanwhile. Enrol them anew.")
+    known = enrolled_digests(person)
+    there: list[str] = []
+    stored = templates = 0
+    for upload, photo in usable:
+        digest = picture_digest(photo.image, upload.face)
+        if digest in known:
+            there.append(upload.name)
+            continue
+        known.add(digest)
+        _store(person, photo, digest)
+        stored += 1
+        templates += photo.for_matching
+    if watchlist is not None and not valid_entries(person.pk).filter(watchlist=watchlist).exists():
+        add_to_watchlist(actor=actor, watchlist=watchlist, person=person)
+    record(
+        actor=actor,
+        verb="enrolled",
+        target=f"person {person.pk}",
+        templates=templates,
+        rejected=len(found.rejected),
+        there=len(there),
+        enhanced=sum(bool(photo.enhanced) for _, photo in usable),
+        like=[str(pk) for pk in sorted({one.person for one in found.duplicates} - {person.pk})],
+    )
+    others = tuple(one for one in found.duplicates if one.person != person.pk)
+    return replace(found, person=person, templates=templates, photos=stored, there=tuple(there), duplicates=others)
+
+
+def hold_pack(photos: Sequence[UsablePhoto]) -> None:
+    """At the begin of a transaction that stores photos: the pack in use stays until its end.
+
+    Raises PackChanged when the photos were looked at with another one.
+    """
+    version = share_pack_in_use()
+    if any(photo.pack != version for photo in photos):
+        raise PackChanged
 
 
 @transaction.atomic
@@ -187,6 +290,7 @@ def create_watchlist(
             purpose=purpose,
             legal_basis=legal_basis,
             threshold=threshold,
+            threshold_pack=_threshold_pack(threshold),
             is_active=is_active,
         )
     record(actor=actor, verb="created", target=f"watchlist {watchlist.pk}")
@@ -206,6 +310,11 @@ def change_watchlist(
     is_active: bool,
 ) -> Watchlist:
     """Changes a watchlist; raises RecognitionError when the name is taken. The gallery follows at once."""
+    before = Watchlist.objects.filter(pk=watchlist.pk).values_list("threshold", "threshold_pack").first()
+    if before is None or before[0] != threshold:
+        watchlist.threshold_pack = _threshold_pack(threshold)
+    else:
+        watchlist.threshold_pack = before[1]
     watchlist.name = _free_name(name, but=watchlist.pk)
     watchlist.category, watchlist.purpose, watchlist.legal_basis = category, purpose, legal_basis
     watchlist.threshold, watchlist.is_active = threshold, is_active
@@ -277,12 +386,15 @@ def set_watchlists(*, actor: Actor, person: Person, watchlists: Iterable[Watchli
 
 def identify(*, actor: Actor, upload: Upload, top: int = 5) -> list[IdentifiedFace]:
     """Searches the gallery for every face of the photo. The search is recorded, the photo is not kept."""
-    with _PHOTOS_AT_ONCE:
-        image = read_photo(upload)
-        faces = current_pack().analyse(image)
     snapshot = gallery()
+    with PHOTOS_AT_ONCE:
+        image = read_photo(upload)
+        faces = snapshot.pack.analyse(image, small_faces=settings.SMALL_FACES != "off")
     found = []
     for face in faces:
+        if not face.quality.usable:
+            found.append(IdentifiedFace(face=face))
+            continue
         candidates = snapshot.search(face.embedding, top=max(top, 2))
         found.append(IdentifiedFace(face=face, match=snapshot.decide(candidates), candidates=tuple(candidates[:top])))
     record(
@@ -312,6 +424,11 @@ def _namesake(name: str) -> Person | None:
     return only_person_named(name)
 
 
+def _threshold_pack(threshold: float | None) -> str:
+    """The version of the pack whose similarities a threshold that is set now means."""
+    return "" if threshold is None else version_in_use()
+
+
 def _free_name(name: str, but: int = 0) -> str:
     name = clean_name(name)
     if Watchlist.objects.filter(name=name).exclude(pk=but).exists():
@@ -319,28 +436,7 @@ def _free_name(name: str, but: int = 0) -> str:
     return name
 
 
-def _the_face(faces: Sequence[Face], number: int | None) -> Face:
-    if not faces:
-        raise PhotoError(
-            "no_face", "No face was found. Use a photo that shows the face from the front, upright and in good light."
-        )
-    if number is None:
-        if len(faces) > 1:
-            raise PhotoError(
-                "several_faces",
-                f"The photo shows {len(faces)} faces. Crop it to one person, or say which face (1 is the largest).",
-            )
-        return faces[0]
-    if not 1 <= number <= len(faces):
-        raise PhotoError(
-            "no_such_face",
-            f"Face {number} was asked for, but the photo shows {len(faces)}. Choose one, 1 is the largest.",
-        )
-    return faces[number - 1]
-
-
-def _store(person: Person, usable: UsablePhoto) -> None:
-    pack = current_pack()
+def _store(person: Person, usable: UsablePhoto, digest: bytes) -> None:
     height, width = usable.image.shape[:2]
     photo = Photo.objects.create(
         person=person,
@@ -348,30 +444,19 @@ def _store(person: Person, usable: UsablePhoto) -> None:
         sealed_portrait=vault.seal(
             person.scope, portrait_jpeg(usable.image, usable.face.box), bind=portrait_bind(person.pk)
         ),
+        sealed_digest=vault.seal(person.scope, digest, bind=digest_bind(person.pk)),
+        enhanced=usable.enhanced,
+        for_matching=usable.for_matching,
     )
+    if not usable.for_matching:
+        return
     Template.objects.create(
         person=person,
         photo=photo,
-        pack=pack.version,
+        pack=usable.pack,
         sealed=vault.seal(
-            person.scope, usable.face.embedding.astype("<f4").tobytes(), bind=template_bind(person.pk, pack.version)
+            person.scope, usable.face.embedding.astype("<f4").tobytes(), bind=template_bind(person.pk, usable.pack)
         ),
         quality=usable.face.quality.score,
         box=[round(float(v) / side, 5) for v, side in zip(usable.face.box, (width, height) * 2, strict=True)],
     )
-
-
-def portrait_jpeg(
-    image: Image, box: np.ndarray[tuple[int], np.dtype[np.float32]], *, side: int = PORTRAIT_SIDE
-) -> bytes:
-    """A square JPEG of the face with some surroundings, at most `side` pixels wide. `box`: xyxy pixels."""
-    x1, y1, x2, y2 = (float(v) for v in box)
-    half = 0.85 * max(x2 - x1, y2 - y1)
-    cx, cy = (x1 + x2) / 2, (y1 + y2) / 2
-    height, width = image.shape[:2]
-    left, top = max(0, int(cx - half)), max(0, int(cy - half))
-    crop: Image = image[top : min(height, int(cy + half) + 1), left : min(width, int(cx + half) + 1)]
-    scale = side / max(crop.shape[:2])
-    if scale < 1:
-        crop = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    return encode_jpeg(np.ascontiguousarray(crop), quality=88)

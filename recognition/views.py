@@ -1,4 +1,4 @@
-"""Pages about people: the list, enrolment, editing, deletion, and the search with a photo."""
+"""Pages about people: the list, editing, deletion, and the search with a photo."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from accounts.ids import parse_id
 from accounts.pictures import placeholder, private_jpeg, thumbnail
 from accounts.vault import VaultError
 from recognition import selectors, services
-from recognition.engine import EngineError
-from recognition.forms import EnrolForm, IdentifyForm, PersonForm, PhotosForm
+from recognition.engine import Candidate, EngineError
+from recognition.enrol_views import content_length
+from recognition.forms import IdentifyForm, PersonForm
 from recognition.gallery import gallery
+from recognition.meaning import sentence
 from recognition.models import Person, Watchlist
-from recognition.services import Enrolment, IdentifiedFace, RecognitionError, Rejected, Upload
+from recognition.services import IdentifiedFace, RecognitionError, Upload
 
 _log = logging.getLogger(__name__)
 _PEOPLE_A_PAGE = 48
@@ -30,11 +32,12 @@ _PEOPLE_A_PAGE = 48
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A candidate as the page shows it."""
+    """A candidate as the page shows it. `enhanced`: what was done to the photo that resembles the face."""
 
     person: int
     name: str
     similarity: float
+    enhanced: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,8 @@ class FoundFace:
     candidates: list[Hit]
     threshold: float
     problems: list[str]
+    usable: bool
+    meaning: str
 
 
 @require_safe
@@ -64,57 +69,6 @@ def people(request: PageRequest) -> HttpResponse:
         "anybody": bool(search or watchlist) or Person.objects.exists(),
     }
     return render_page(request, "recognition/people.html", context, partial="results")
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@permission_required("recognition.add_person", raise_exception=True)
-def enrol(request: PageRequest) -> HttpResponse:
-    """Enrols a new person from uploaded photos."""
-    form = EnrolForm(
-        request.POST or None,
-        request.FILES or None,
-        content_length=_content_length(request),
-        initial={"watchlist": request.GET.get("watchlist")},
-    )
-    rejected: tuple[Rejected, ...] = ()
-    if request.method == "POST" and form.is_valid():
-        values = form.cleaned_data
-        try:
-            result = services.enrol(
-                actor=request.user, name=values["name"], photos=form.uploads(), watchlist=values["watchlist"]
-            )
-        except RecognitionError as error:
-            form.add_error("name", str(error))
-        except EngineError as error:
-            form.add_error(None, str(error))
-        else:
-            rejected = result.rejected
-            if result.person is not None:
-                _tell(request, result)
-                return go_to(request, reverse("person", args=[result.person.pk]))
-    context = {"form": form, "rejected": rejected}
-    return render_page(request, "recognition/enrol.html", context, partial="form")
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@permission_required("recognition.change_person", raise_exception=True)
-def add_photos(request: PageRequest, pk: int) -> HttpResponse:
-    """Adds photos to somebody who is enrolled."""
-    person = get_object_or_404(Person, pk=pk)
-    form = PhotosForm(request.POST or None, request.FILES or None, content_length=_content_length(request))
-    rejected: tuple[Rejected, ...] = ()
-    if request.method == "POST" and form.is_valid():
-        try:
-            result = services.enrol(actor=request.user, name=person.name, photos=form.uploads(), person=person)
-        except (RecognitionError, EngineError) as error:
-            form.add_error(None, str(error))
-        else:
-            rejected = result.rejected
-            if result.templates:
-                _tell(request, result)
-                return go_to(request, reverse("person", args=[person.pk]))
-    context = {"form": form, "rejected": rejected, "person": person}
-    return render_page(request, "recognition/add_photos.html", context, partial="form")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -166,7 +120,7 @@ def portrait(request: PageRequest, pk: int) -> HttpResponse:
 @permission_required("recognition.identify_person", raise_exception=True)
 def identify(request: PageRequest) -> HttpResponse:
     """Searches the gallery with a photo, and shows for every face who it is, or that nobody is like it."""
-    form = IdentifyForm(request.POST or None, request.FILES or None, content_length=_content_length(request))
+    form = IdentifyForm(request.POST or None, request.FILES or None, content_length=content_length(request))
     faces: list[FoundFace] | None = None
     if request.method == "POST" and form.is_valid():
         upload: Upload = form.cleaned_data["photos"][0]
@@ -177,23 +131,14 @@ def identify(request: PageRequest) -> HttpResponse:
     return render_page(request, "recognition/identify.html", {"form": form, "faces": faces}, partial="results")
 
 
-def _content_length(request: PageRequest) -> int:
-    length = request.META.get("CONTENT_LENGTH") or ""
-    return int(length) if length.isdigit() else 0
-
-
-def _tell(request: PageRequest, result: Enrolment) -> None:
-    photos = "1 photo was" if result.templates == 1 else f"{result.templates} photos were"
-    messages.success(request, f"{photos} enrolled. Every camera knows this face within two seconds.")
-    for one in result.rejected:
-        messages.warning(request, f"{one.photo} was not used. {one.why}")
-
-
 def _shown(upload: Upload, found: list[IdentifiedFace]) -> list[FoundFace]:
     snapshot, image = gallery(), services.read_photo(upload)
 
-    def hit(person: int, similarity: float) -> Hit:
-        return Hit(person=person, name=snapshot.names.get(person, "Deleted meanwhile"), similarity=similarity)
+    marks = selectors.enhanced_templates([c.template for one in found for c in one.candidates])
+
+    def hit(one: Candidate) -> Hit:
+        name = snapshot.names.get(one.person, "Deleted meanwhile")
+        return Hit(person=one.person, name=name, similarity=one.similarity, enhanced=marks.get(one.template, ""))
 
     faces = []
     for number, one in enumerate(found, start=1):
@@ -202,10 +147,12 @@ def _shown(upload: Upload, found: list[IdentifiedFace]) -> list[FoundFace]:
             FoundFace(
                 number=number,
                 picture=thumbnail(services.portrait_jpeg(image, one.face.box, side=240)),
-                match=hit(one.match.person, one.match.similarity) if one.match else None,
-                candidates=[hit(c.person, c.similarity) for c in one.candidates],
+                match=hit(one.match) if one.match else None,
+                candidates=[hit(candidate) for candidate in one.candidates],
                 threshold=snapshot.threshold(best.person) if best else snapshot.pack_threshold,
                 problems=one.face.quality.sentences(),
+                usable=one.usable,
+                meaning=sentence(best.similarity, snapshot.pack.version) if best else "",
             )
         )
     return faces

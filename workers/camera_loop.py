@@ -24,7 +24,7 @@ from cameras.services import Lease, LeaseLost, renew_lease
 from recognition.engine import Embedding, FaceDetections, Pack, Quality, assess, similarity
 from recognition.gallery import Snapshot, gallery
 from recognition.services import portrait_jpeg
-from workers.decision import decide_track
+from workers.decision import Evidence, decide_track
 from workers.motion import Motion, MotionGate
 from workers.preview import Mark, draw
 from workers.sightings import CameraFacts, SightingWriter, Tell, Watched
@@ -38,7 +38,6 @@ MIN_FACE = 32  # pixels; nobody is recognised from fewer
 LARGE_FRAME = 24  # in a large frame, a face is at least this part of the shorter side
 STILL_SECONDS = 5.0  # a still scene without faces is looked at this often
 VERIFY_SECONDS = 1.0  # a decided track is compared with its face this often
-MIN_QUALITY = 0.08  # below, a face is followed, but nothing is decided from it
 OTHER_FACE = 0.8  # a look less similar to its own track may be somebody else's face
 SPLIT_LOOKS = 2  # so many of them in a row are: a face at the picture's edge may do it once
 BETTER_SHOT = 1.15
@@ -56,20 +55,20 @@ class CameraLoop:
         camera: Camera,
         lease: Lease,
         reader: Reader,
-        pack: Pack,
         stop: threading.Event,
         tell: Tell | None = None,
     ) -> None:
         self._facts = CameraFacts(id=camera.pk, name=camera.name, latitude=camera.latitude, longitude=camera.longitude)
         self._revision = camera.revision
         self._must_be_enabled = camera.enabled
-        self._lease, self._reader, self._pack, self._stop = lease, reader, pack, stop
+        self._lease, self._reader, self._stop = lease, reader, stop
         self._drops: Counter[str] = Counter()
         self._gate, self._tracker = MotionGate(), Tracker()
         self._writer = SightingWriter(
-            camera=self._facts, lease=lease, pack=pack.version, tell=tell or (lambda *_: None), drops=self._drops
+            camera=self._facts, lease=lease, tell=tell or (lambda *_: None), drops=self._drops
         )
         self._watched: dict[int, Watched] = {}
+        self._pack = ""  # the version whose embeddings the tracks have
         self._state, self._since = State.CONNECTING, time.time()
         self._looked_t = self._detected_t = self._preview_t = float("-inf")
         self._renewed_at = time.monotonic()
@@ -92,9 +91,11 @@ class CameraLoop:
         if self._is_due(frame):
             motion = self._gate.look(frame.image)
             if self._is_worth(frame, motion):
-                faces = _Faces(frame, self._pack)
+                snapshot = gallery()
+                self._go_over_to(snapshot.pack)
+                faces = _Faces(frame, snapshot.pack)
                 self._follow(faces, motion)
-                self._decide(frame)
+                self._decide(frame, snapshot)
                 self._note_time(frame)
         self._writer.flush()
         self._show(frame)
@@ -153,6 +154,18 @@ class CameraLoop:
         self._detected_t = frame.t
         return True
 
+    def _go_over_to(self, pack: Pack) -> None:
+        """When another pack is in use: drops what tracks know in the old one's numbers, keeps what was decided."""
+        if pack.version == self._pack:
+            return
+        self._pack = pack.version
+        for track in self._tracker.tracks:
+            track.appearance = None
+        for watched in self._watched.values():
+            watched.evidence = Evidence(anew=True)
+            watched.weighed, watched.doubts = -1, 0
+            watched.embedded_t = float("-inf")
+
     def _follow(self, faces: _Faces, motion: Motion) -> None:
         """Joins the frame's faces to tracks and takes their looks into evidence."""
         frame = faces.frame
@@ -177,11 +190,11 @@ class CameraLoop:
 
     def _wants_look(self, watched: Watched, quality: Quality, frame: Frame, motion: Motion) -> bool:
         """Whether an embedding of this face would tell something new."""
-        if quality.score < MIN_QUALITY:
+        if not quality.usable:
             return False
-        undecided = watched.decision.verdict is Verdict.UNDECIDED
+        decided = watched.decision.verdict is not Verdict.UNDECIDED and watched.decision.pack == self._pack
         return (
-            undecided
+            not decided
             or watched.doubts > 0
             or motion.cut
             or quality.score > watched.best_quality * BETTER_SHOT
@@ -217,11 +230,14 @@ class CameraLoop:
 
     # --- decisions -----------------------------------------------------------------------------------------------
 
-    def _decide(self, frame: Frame) -> None:
+    def _decide(self, frame: Frame, snapshot: Snapshot) -> None:
         """Decides every track anew whose evidence, or the gallery, has changed; one person is one face in view."""
-        snapshot = gallery()
         taken: set[int] = set()
-        by_likeness = sorted(self._watched.values(), key=lambda w: -(w.decision.similarity or -1.0))
+        # What was decided with the pack in use comes first: similarities of two packs can not be ranked.
+        by_likeness = sorted(
+            self._watched.values(),
+            key=lambda w: (w.decision.pack != snapshot.pack.version, -(w.decision.similarity or -1.0)),
+        )
         for watched in by_likeness:
             if not watched.track.confirmed:
                 continue
@@ -250,7 +266,10 @@ class CameraLoop:
             if watched is None:
                 continue
             if watched.decision.verdict is Verdict.UNDECIDED:
-                self._decide_one(watched, gallery(), frozenset(), watched.last_at, ended=True)
+                snapshot = gallery()
+                if snapshot.pack.version != self._pack:  # its looks are of another pack
+                    watched.evidence = Evidence()
+                self._decide_one(watched, snapshot, frozenset(), watched.last_at, ended=True)
             watched.closed = True
             self._writer.changed(watched, urgent=True)
 
@@ -312,7 +331,8 @@ class _Faces:
     def __init__(self, frame: Frame, pack: Pack) -> None:
         self.frame = frame
         smallest = max(MIN_FACE, min(frame.image.shape[:2]) // LARGE_FRAME)
-        self.found: FaceDetections = pack.detect(frame.image, min_face=smallest)
+        closer = settings.SMALL_FACES == "all"
+        self.found: FaceDetections = pack.detect(frame.image, min_face=smallest, small_faces=closer)
         self._pack = pack
         self._qualities: dict[int, Quality] = {}
         self._embeddings: dict[int, Embedding] = {}
@@ -324,7 +344,7 @@ class _Faces:
 
     def embedding(self, at: int) -> Embedding | None:
         """None when the face is too poor to say anything."""
-        if self.quality(at).score < MIN_QUALITY:
+        if not self.quality(at).usable:
             return None
         if at not in self._embeddings:
             self._embeddings[at] = self._pack.embed(self.frame.image, self.found.points[at : at + 1])[0]

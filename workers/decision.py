@@ -4,11 +4,14 @@ The best looks by quality are kept; their quality-weighted mean is searched. A t
 reaches the person's threshold and leads the second by the pack's margin, on at least MIN_LOOKS looks, or on one that
 is above the threshold by SURE. It is *unknown* after ENOUGH_LOOKS looks without that, or when it ends. A name that was
 given stays until the evidence falls below the threshold by KEEP, so that nothing flickers.
+
+Looks are embeddings of one pack. When another pack comes into use they are dropped, because nothing compares across
+packs; what was decided with them stays until ENOUGH_LOOKS looks with the new pack, or fewer clear ones, decide anew.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,14 +34,20 @@ class Decision:
     person: int | None = None
     similarity: float | None = None
     threshold: float | None = None
+    pack: str = ""  # the version whose similarities these are; empty before the first search
+    template: int | None = field(default=None, compare=False)  # the best candidate's that resembles it most
 
 
 @dataclass(slots=True)
 class Evidence:
-    """The best looks at one face: embeddings with their qualities, best first."""
+    """The best looks at one face: embeddings with their qualities, best first.
+
+    `anew`: the decision so far comes from looks with another pack, which were dropped.
+    """
 
     looks: list[tuple[float, Embedding]] = field(default_factory=list)
     count: int = 0
+    anew: bool = False
 
     def add(self, embedding: Embedding, quality: float) -> None:
         """Takes a look in; only the KEEP_LOOKS best are kept."""
@@ -62,11 +71,17 @@ def decide_track(
     """The decision on the evidence so far. `taken`: people whom a better track of the same moment is already."""
     probe = evidence.mean()
     if probe is None:
-        return Decision(verdict=Verdict.UNKNOWN) if ended else before
+        if before.person in taken:
+            return Decision(pack=snapshot.pack.version)
+        undecided = before.verdict is Verdict.UNDECIDED
+        return Decision(verdict=Verdict.UNKNOWN, pack=snapshot.pack.version) if ended and undecided else before
     candidates = snapshot.search(probe, top=2)
     best = candidates[0] if candidates else None
     seen = Decision(
-        similarity=best.similarity if best else None, threshold=snapshot.threshold(best.person) if best else None
+        similarity=best.similarity if best else None,
+        threshold=snapshot.threshold(best.person) if best else None,
+        pack=snapshot.pack.version,
+        template=best.template if best else None,
     )
     match = snapshot.decide(candidates)
     if match is not None and match.person not in taken:
@@ -78,8 +93,9 @@ def decide_track(
         return _with(seen, Verdict.KNOWN, best.person)
     if ended or evidence.count >= ENOUGH_LOOKS:
         return _with(seen, Verdict.UNKNOWN, None)
-    return seen
+    stays = evidence.anew and before.pack != seen.pack and before.person not in taken
+    return before if stays else seen
 
 
 def _with(seen: Decision, verdict: Verdict, person: int | None) -> Decision:
-    return Decision(verdict=verdict, person=person, similarity=seen.similarity, threshold=seen.threshold)
+    return replace(seen, verdict=verdict, person=person)

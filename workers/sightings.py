@@ -78,8 +78,8 @@ Tell = Callable[[EventKind, Watched], None]
 class SightingWriter:
     """Writes the sightings of one camera under one lease."""
 
-    def __init__(self, *, camera: CameraFacts, lease: Lease, pack: str, tell: Tell, drops: Counter[str]) -> None:
-        self._camera, self._lease, self._pack = camera, lease, pack
+    def __init__(self, *, camera: CameraFacts, lease: Lease, tell: Tell, drops: Counter[str]) -> None:
+        self._camera, self._lease = camera, lease
         self._tell = tell
         self._drops = drops
         self._waiting: dict[uuid.UUID, Watched] = {}
@@ -146,7 +146,8 @@ class SightingWriter:
                 person_id=decision.person,
                 similarity=decision.similarity,
                 threshold=decision.threshold,
-                pack=self._pack,
+                pack=decision.pack,
+                template=decision.template,
                 quality=watched.best_quality,
                 shot=shot,
             ),

@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -24,12 +25,11 @@ from cameras import live
 from cameras.live import State, Status
 from cameras.models import Camera
 from cameras.selectors import unattended
-from cameras.services import end_camera, release_lease, source_of, take_lease
+from cameras.services import Lease, end_camera, release_lease, renew_lease, source_of, take_lease
 from cameras.sources import SourceError
 from config.log import redact
-from recognition.engine import EngineError
+from recognition.engine import EngineError, Pack
 from recognition.gallery import gallery
-from recognition.packs import current_pack
 from workers.camera_loop import CameraLoop
 from workers.sightings import Tell
 from workers.sources import FileReader, LiveReader, SourceFailed, check
@@ -38,6 +38,10 @@ _log = logging.getLogger(__name__)
 
 stopping = threading.Event()
 """Set when this process shall end: every loop closes its sightings and gives its lease back."""
+
+
+_told: dict[int, str] = {}
+"""Why each camera could not be run the last time, as the log has it."""
 
 
 class CameraBusy(Exception):
@@ -71,7 +75,9 @@ def _attend(camera: Camera) -> None:
     except CameraBusy:
         return
     except CameraFailed as failure:
-        _log.error("%s can not be run: %s", camera.name, failure)
+        if _told.get(camera.pk) != str(failure):  # it is tried again every few seconds, and said once
+            _told[camera.pk] = str(failure)
+            _log.error("%s can not be run: %s", camera.name, failure)
         status = Status(state=State.OFFLINE, last_error=redact(str(failure)), since=time.time())
         with contextlib.suppress(RedisError):
             live.publish_status(camera.pk, status)
@@ -91,12 +97,14 @@ def run(
             f"{camera.name} is run by a worker already. Disable it first, or wait {settings.LEASE_SECONDS} s."
         )
     try:
-        pack, source = current_pack(), source_of(camera)
-        gallery()  # from here on the loop has one to go on with while the database is away
+        source = source_of(camera)
+        # From here on the loop has a gallery to go on with while the database is away.
+        _warm_up(gallery().pack, camera, lease, stop)
         if give_up:
             check(source)
         reader = LiveReader(source, loop=camera.loop) if paced else FileReader(source)
-        loop = CameraLoop(camera=camera, lease=lease, reader=reader, pack=pack, stop=stop, tell=tell)
+        loop = CameraLoop(camera=camera, lease=lease, reader=reader, stop=stop, tell=tell)
+        _told.pop(camera.pk, None)
         loop.run()
         _when_over(camera, loop)
     except (EngineError, SourceError, SourceFailed, VaultError) as error:
@@ -107,6 +115,25 @@ def run(
         except DatabaseError as error:
             connection.close()
             _log.warning("The lease of %s runs out by itself: %s", camera.name, error)
+
+
+def _warm_up(pack: Pack, camera: Camera, lease: Lease, stop: threading.Event) -> None:
+    """Loads the models before the camera counts as online, and keeps the lease for as long as that takes.
+
+    Raises engine.ModelError when they can not be loaded.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="warm-up") as thread:
+        work = thread.submit(pack.warm_up)
+        while True:
+            with contextlib.suppress(RedisError):
+                live.publish_status(camera.pk, Status(state=State.CONNECTING, worker=lease.owner, since=time.time()))
+            try:
+                return work.result(timeout=settings.HEARTBEAT_SECONDS)
+            except TimeoutError:
+                if stop.is_set() or not renew_lease(lease):
+                    raise CameraBusy(
+                        f"{camera.name} was stopped, or taken by another worker, while the models loaded."
+                    ) from None
 
 
 def _when_over(camera: Camera, loop: CameraLoop) -> None:

@@ -13,13 +13,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts.models import User
 from accounts.tests.factories import UserFactory
 from alerts.models import Alert, Delivery
 from alerts.tests.factories import AlertFactory
 from cameras.models import Camera, Sighting
 from cameras.tests.factories import SightingFactory
-from recognition.models import Person, Photo, Template, Watchlist
-from recognition.tests.factories import TemplateFactory, WatchlistEntryFactory
+from recognition import pending
+from recognition.models import Batch, Person, Photo, Template, Watchlist
+from recognition.photos import Upload
+from recognition.tests.factories import PersonFactory, TemplateFactory, WatchlistEntryFactory, picture
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +43,14 @@ PAGES = [
     "person_edit",
     "person_photos",
     "person_delete",
+    "person_merge",
+    "duplicates",
+    "imports",
+    "import",
+    "enrol_decide",
+    "models",
+    "model_use",
+    "model_licence",
     "watchlists",
     "watchlist_add",
     "watchlist_edit",
@@ -54,7 +65,10 @@ LISTS = [
     "/alerts/",
     "/people/",
     "/people/watchlists/",
+    "/people/duplicates/",
+    "/people/imports/",
     "/cameras/",
+    "/models/",
     "/admin/recognition/person/",
     "/admin/recognition/watchlist/",
     "/admin/cameras/camera/",
@@ -62,8 +76,12 @@ LISTS = [
     "/admin/alerts/alert/",
     "/admin/alerts/delivery/",
     "/api/v1/people",
+    "/api/v1/people/duplicates",
+    "/api/v1/batches",
     "/api/v1/watchlists",
     "/api/v1/cameras",
+    "/api/v1/models",
+    "/metrics",
     "/api/v1/sightings",
     "/api/v1/alerts",
     "/api/face/list",
@@ -151,11 +169,18 @@ def fill(rows: int) -> None:
 def address(name: str) -> str:
     """The page's address; where it is about a row, about the newest one."""
     alert = Alert.objects.get()
-    rows: dict[str, Callable[[], int | None]] = {
+    if name == "person_merge":
+        return reverse(name, args=[alert.person_id]) + f"?with={PersonFactory.create().pk}"
+    if name == "enrol_decide":
+        sent = [Upload(name="noise.jpg", data=picture())]
+        return reverse(name, args=[pending.keep(user=User.objects.get(is_superuser=True), name="Ada", photos=sent).pk])
+    rows: dict[str, Callable[[], int | str | None]] = {
         "alert": lambda: alert.pk,
         "camera": lambda: alert.camera_id,
         "person": lambda: alert.person_id,
         "watchlist": lambda: Watchlist.objects.get().pk,
+        "model": lambda: "opencv",
+        "import": lambda: Batch.objects.create(source="people.zip").pk,
     }
     about = name.partition("_")[0]
     return reverse(name, args=[rows[about]()] if about in rows and not name.endswith("_add") else [])

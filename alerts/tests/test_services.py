@@ -157,7 +157,7 @@ def test_a_disabled_rule_causes_none(sighting: SightingRecord) -> None:
 def test_the_similarity_must_reach_the_watchlists_threshold(
     sighting: SightingRecord, wanted: WatchlistEntry, threshold: float | None, told: int
 ) -> None:
-    wanted.watchlist.threshold = threshold
+    wanted.watchlist.threshold, wanted.watchlist.threshold_pack = threshold, sighting.pack
     wanted.watchlist.save()
 
     assert len(report(sighting)) == told

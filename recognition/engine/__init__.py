@@ -7,10 +7,12 @@ other rooms use is here.
 
 from recognition.engine.errors import EngineError, ModelError, PhotoError, ShapeError, UnknownPack
 from recognition.engine.images import decode_photo, encode_jpeg
+from recognition.engine.manifest import Licence, Manifest, Metric
 from recognition.engine.match import Candidate, Gallery, Templates, decide, fuse, similarity
 from recognition.engine.pack import Face, Pack
-from recognition.engine.packs import load_pack
+from recognition.engine.packs import load_pack, manifest_problems, manifests, pack_state
 from recognition.engine.quality import Problem, Quality, assess
+from recognition.engine.store import PackCheck, PackState
 from recognition.engine.types import Detector, Embedding, FaceDetections, Image, Recogniser
 
 __all__ = [
@@ -22,8 +24,13 @@ __all__ = [
     "FaceDetections",
     "Gallery",
     "Image",
+    "Licence",
+    "Manifest",
+    "Metric",
     "ModelError",
     "Pack",
+    "PackCheck",
+    "PackState",
     "PhotoError",
     "Problem",
     "Quality",
@@ -37,5 +44,8 @@ __all__ = [
     "encode_jpeg",
     "fuse",
     "load_pack",
+    "manifest_problems",
+    "manifests",
+    "pack_state",
     "similarity",
 ]

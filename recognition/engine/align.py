@@ -1,14 +1,18 @@
 """Cut a face out of a picture upright and at the scale the recognition network was trained on.
 
-The network saw 150x150 chips made by dlib from its own landmarks. CHIP_POINTS is where the detector's five
-points lie in such chips (medians over some 425 faces), so a least-squares similarity transform (Umeyama 1991,
-here in closed form over complex numbers) from the detected points onto them gives nearly the same chip. Eyes
-and nose bottom weigh more than the mouth, whose corners move with every word.
+The network saw 150x150 chips made by dlib from its own landmarks. CHIP_POINTS is where MTCNN's five points lie
+in such chips (medians over some 425 faces), so a least-squares similarity transform (Umeyama 1991, here in closed
+form over complex numbers) from the detected points onto them gives nearly the same chip. Eyes and nose bottom
+weigh more than the mouth, whose corners move with every word. Another detector's points lie elsewhere and may
+weigh differently: a `Reference` holds what belongs to one.
 
 Shapes: points (5, 2) pixels, transforms (2, 3) float64 mapping picture to chip pixels, chips (150, 150, 3)
 uint8 BGR.
 Errors: ShapeError where the points are not five finite pairs.
 """
+
+from dataclasses import dataclass
+from typing import Self
 
 import cv2
 import numpy as np
@@ -33,15 +37,35 @@ def check_points(points: Floats) -> None:
         raise ShapeError(f"points must be five finite (x, y) pairs, got {points.tolist()!r}")
 
 
-def similarity_transform(points: Floats) -> Transform:
-    """The rotation, scale and shift that best lays five points of a picture onto CHIP_POINTS.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reference:
+    """Where a detector's five points lie in a chip, and how much each of them counts."""
+
+    points: Floats  # (5, 2) pixels of the chip
+    weights: Floats  # (5,) none negative
+
+    @classmethod
+    def of(cls, *, points: Floats, weights: Floats | None = None) -> Self:
+        """These points and weights (None: all count the same). Raises ShapeError for what is none."""
+        check_points(points)
+        weights = np.ones(5, np.float32) if weights is None else weights
+        if weights.shape != (5,) or not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() <= 0:
+            raise ShapeError(f"weights must be five numbers, none negative and not all 0, got {weights.tolist()!r}")
+        return cls(points=points, weights=weights)
+
+
+MTCNN = Reference.of(points=CHIP_POINTS, weights=POINT_WEIGHTS)
+
+
+def similarity_transform(points: Floats, reference: Reference = MTCNN) -> Transform:
+    """The rotation, scale and shift that best lays five points of a picture onto the reference points.
 
     Five points that coincide define no scale: such a face is centred at scale 1.
     """
     check_points(points)
-    weights = POINT_WEIGHTS.astype(np.float64) / POINT_WEIGHTS.sum()
+    weights = reference.weights.astype(np.float64) / reference.weights.sum()
     source = points[:, 0].astype(np.float64) + 1j * points[:, 1]
-    target = CHIP_POINTS[:, 0].astype(np.float64) + 1j * CHIP_POINTS[:, 1]
+    target = reference.points[:, 0].astype(np.float64) + 1j * reference.points[:, 1]
     source_mean = np.sum(weights * source)
     target_mean = np.sum(weights * target)
     centred = source - source_mean
@@ -61,10 +85,10 @@ def chip_to_picture(transform: Transform, chip_points: npt.NDArray[np.floating])
     return np.stack([mapped.real, mapped.imag], axis=1)
 
 
-def cut_chip(image: Image, points: Floats) -> Image:
+def cut_chip(image: Image, points: Floats, reference: Reference = MTCNN) -> Image:
     """Return the (150, 150, 3) chip of the face with these points; what lies outside the picture is black."""
     check_image(image)
-    transform = similarity_transform(points)
+    transform = similarity_transform(points, reference)
     scale = float(np.hypot(transform[0, 0], transform[1, 0]))
     if scale < _AREA_BELOW:
         image, transform = _shrunk(image, transform, scale)

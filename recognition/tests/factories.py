@@ -47,6 +47,7 @@ class WatchlistFactory(factory.django.DjangoModelFactory[Watchlist]):
 
     name = factory.Sequence(lambda n: f"Watchlist {n}")
     category = Category.WANTED
+    threshold_pack = factory.LazyAttribute(lambda made: "" if getattr(made, "threshold", None) is None else PACK)
 
 
 class WatchlistEntryFactory(factory.django.DjangoModelFactory[WatchlistEntry]):

@@ -58,10 +58,9 @@ def eyes(monkeypatch: pytest.MonkeyPatch) -> None:
     def check(upload: Upload) -> UsablePhoto:
         if not upload.name.startswith("good"):
             raise PhotoError("no_face", "No face was found. Use another photo.")
-        return UsablePhoto(image=services.read_photo(upload), face=face())
+        return UsablePhoto(image=services.read_photo(upload), face=face(), pack=PACK)
 
     monkeypatch.setattr(services, "check_photo", check)
-    monkeypatch.setattr(services, "current_pack", lambda: SimpleNamespace(version=PACK))
 
 
 def photo(name: str = "good.jpg", data: bytes | None = None) -> SimpleUploadedFile:
@@ -154,7 +153,7 @@ def test_of_several_faces_one_can_be_asked_for(client: Client, monkeypatch: pyte
 
     def check(upload: Upload) -> UsablePhoto:
         asked.append(upload.face)
-        return UsablePhoto(image=services.read_photo(upload), face=face())
+        return UsablePhoto(image=services.read_photo(upload), face=face(), pack=PACK)
 
     monkeypatch.setattr(services, "check_photo", check)
     client.post(reverse("enrol"), {"name": "Ada", "photos": [photo()], "face": "2"})
@@ -226,7 +225,7 @@ def test_too_many_photos(client: Client) -> None:
 @pytest.mark.usefixtures("eyes")
 def test_adding_photos(client: Client) -> None:
     sign_in(client, Role.OPERATOR)
-    person = TemplateFactory.create().person
+    person = TemplateFactory.create(vector=embedding(1)).person
     page = reverse("person_photos", args=[person.pk])
     assert "No face was found" in client.post(page, {"photos": [photo("bad.jpg")]}).content.decode()
     assert client.post(page, {"photos": [photo()]}).status_code == 302
@@ -288,7 +287,8 @@ def test_searching_by_photo(client: Client, monkeypatch: pytest.MonkeyPatch) -> 
         IdentifiedFace(face=face(), match=None, candidates=()),
     ]
     names = {ada.pk: "Ada", bob.pk: "Bob"}
-    snapshot = SimpleNamespace(names=names, threshold=lambda person: 0.86, pack_threshold=0.86)
+    pack = SimpleNamespace(version=PACK)
+    snapshot = SimpleNamespace(names=names, threshold=lambda person: 0.86, pack_threshold=0.86, pack=pack)
     monkeypatch.setattr("recognition.views.gallery", lambda: snapshot)
     monkeypatch.setattr(services, "identify", lambda **kwargs: found)
     page = client.post(reverse("identify"), {"photos": photo()}).content.decode()

@@ -50,7 +50,7 @@ class Run:
         assert lease is not None
         self.lease = lease
         self.loop = CameraLoop(
-            camera=camera, lease=lease, reader=self.reader, pack=pack, stop=self.stop, tell=self._tell
+            camera=camera, lease=lease, reader=self.reader, stop=self.stop, tell=self._tell
         )
 
     def go(self) -> Run:

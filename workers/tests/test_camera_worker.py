@@ -22,9 +22,7 @@ from cameras import live
 from cameras.live import State
 from cameras.models import Camera, CameraLease, Sighting
 from cameras.services import add_camera, close_stale_sightings
-from recognition.engine import ModelError
 from workers import tasks
-from workers.management.commands import camera_worker
 from workers.tests.scenes import EILEEN, Shot, clip
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("at_once")]
@@ -121,15 +119,6 @@ def test_a_killed_workers_camera_goes_on_elsewhere_and_a_stopped_worker_leaves_n
     assert not is_open(camera, epoch=2)
     assert CameraLease.objects.get(camera=camera).expires_at is None
     assert "Traceback" not in log.read_text()
-
-
-def test_a_worker_without_its_models_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> None:
-        raise ModelError("The models are not there. Install them.")
-
-    monkeypatch.setattr(camera_worker, "current_pack", broken)
-    with pytest.raises(CommandError, match=r"The models are not there\. Install them\."):
-        call_command("camera_worker")
 
 
 def test_a_worker_needs_a_slot() -> None:

@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command, load_command_clas
 from pytest_django import Settings
 
 from recognition import gallery, services
+from recognition import photos as photos_of_people
 from recognition.engine import ModelError
 from recognition.models import Person, Template, Watchlist, WatchlistEntry
 from recognition.tests.factories import PersonFactory
@@ -71,7 +72,8 @@ def test_a_person_is_enrolled(photos: Path) -> None:
 
     person = Person.objects.get()
     assert done.code == 0
-    assert done.lines == [{"person": person.pk, "name": "Eileen 😀", "templates": 2, "rejected": []}]
+    nothing: dict[str, list[str]] = {"rejected": [], "there": [], "duplicates": []}
+    assert done.lines == [{"person": person.pk, "name": "Eileen 😀", "templates": 2, **nothing}]
     assert done.err == ""
     assert Template.objects.count() == 2
 
@@ -127,7 +129,7 @@ def test_photos_are_added_to_the_only_one_of_the_name(photos: Path) -> None:
 
     done = run("enroll", "Eileen", str(photos / "good.jpg"), "--new", "--json")
     assert done.lines[0]["person"] != person.pk
-    assert done.err == ""
+    assert f"looks like Eileen (person {person.pk}, similarity 1.000)" in done.err
     third = run("enroll", "Eileen", str(photos / "good.jpg"), "--json")  # two have the name now
     assert Person.objects.count() == 3
     assert third.code == 0
@@ -178,7 +180,7 @@ def test_faces_are_identified_one_a_line(photos: Path) -> None:
 
     (line,) = done.lines
     assert done.code == 0
-    assert set(line) == {"box", "quality", "match", "candidates"}
+    assert set(line) == {"box", "quality", "usable", "match", "candidates"}
     assert (line["match"]["person"], line["match"]["name"]) == (person.pk, "Eileen")
     assert line["match"]["similarity"] > 0.9
     assert line["candidates"] == [line["match"]]
@@ -217,14 +219,15 @@ def test_without_a_model_both_say_so(photos: Path, monkeypatch: pytest.MonkeyPat
     def fail() -> None:
         raise ModelError("The models can not be read.")
 
-    monkeypatch.setattr(services, "current_pack", fail)
+    monkeypatch.setattr(photos_of_people, "current_pack", fail)
+    monkeypatch.setattr(services, "gallery", fail)
     for words in (["enroll", "x", str(photos / "good.jpg")], ["identify", str(photos / "good.jpg")]):
         done = run(*words)
         assert done.code == 1
         assert "The models can not be read." in done.err
 
 
-@pytest.mark.parametrize("command", ["enroll", "identify", "add_camera"])
+@pytest.mark.parametrize("command", ["enroll", "enroll_batch", "duplicates", "merge_people", "identify", "add_camera"])
 def test_help_explains_every_argument_and_the_exit_code(command: str) -> None:
     parser = load_command_class("workers", command).create_parser("manage.py", command)
     text = " ".join(parser.format_help().split())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 
 from cameras.models import Verdict
-from recognition.engine import Embedding, Gallery
+from recognition.engine import Embedding, Gallery, Pack
 from recognition.gallery import Snapshot
 from workers.decision import ENOUGH_LOOKS, KEEP, KEEP_LOOKS, SURE, Decision, Evidence, decide_track
 
@@ -26,12 +29,16 @@ def looking_like_anna(similarity: float) -> Embedding:
 
 
 def snapshot(
-    people: dict[int, Embedding] | None = None, thresholds: dict[int, float] | None = None, revision: int = 1
+    people: dict[int, Embedding] | None = None,
+    thresholds: dict[int, float] | None = None,
+    revision: int = 1,
+    version: str = "test-1",
 ) -> Snapshot:
+    pack = cast("Pack", SimpleNamespace(version=version, threshold=THRESHOLD, margin=MARGIN))
     people = {ANNA: direction(0), BORIS: direction(np.pi)} if people is None else people
     return Snapshot(
         revision=revision,
-        pack="test-1",
+        pack=pack,
         templates=Gallery.build(
             dimension=4,
             templates=list(range(10, 10 + len(people))),
@@ -40,8 +47,6 @@ def snapshot(
         ),
         names={person: f"Person {person}" for person in people},
         thresholds=thresholds or {},
-        pack_threshold=THRESHOLD,
-        margin=MARGIN,
         expires_at=None,
     )
 
@@ -139,7 +144,7 @@ def test_a_person_who_was_deleted_from_the_gallery_is_known_no_more() -> None:
 
 def test_an_empty_gallery_knows_nobody() -> None:
     decision = decide(evidence(*[0.95] * 5), gallery=snapshot({}), before=KNOWN)
-    assert decision == Decision(verdict=Verdict.UNKNOWN)
+    assert decision == Decision(verdict=Verdict.UNKNOWN, pack="test-1")
 
 
 def test_a_watchlist_may_ask_for_less_or_more() -> None:
@@ -159,3 +164,41 @@ def test_evidence_keeps_the_best_looks_and_weighs_them_by_quality() -> None:
     mean = found.mean()
     assert mean is not None
     assert float(mean @ direction(0)) > float(np.mean([direction(1.0) @ direction(0)] * KEEP_LOOKS))
+
+
+def anew(*similarities: float) -> Evidence:
+    """Looks with a new pack, after those with the old one were dropped."""
+    found = evidence(*similarities)
+    found.anew = True
+    return found
+
+
+OLD = Decision(verdict=Verdict.KNOWN, person=ANNA, similarity=0.93, threshold=THRESHOLD, pack="old-1")
+
+
+@pytest.mark.parametrize("looks", [[], [0.1], [0.1, 0.2], [0.1] * (ENOUGH_LOOKS - 1)])
+def test_what_another_pack_decided_stays_until_the_new_one_has_seen_enough(looks: list[float]) -> None:
+    assert decide(anew(*looks), before=OLD) == OLD
+
+
+def test_enough_looks_with_the_new_pack_decide_anew() -> None:
+    unknown = decide(anew(*[0.1] * ENOUGH_LOOKS), before=OLD)
+    assert (unknown.verdict, unknown.person, unknown.pack) == (Verdict.UNKNOWN, None, "test-1")
+
+
+def test_one_look_with_the_new_pack_confirms_the_name() -> None:
+    known = decide(anew(0.9), before=OLD)
+    assert (known.verdict, known.person, known.pack) == (Verdict.KNOWN, ANNA, "test-1")
+    assert known.similarity == pytest.approx(0.9, abs=1e-3)
+
+
+def test_an_unknown_face_stays_unknown_at_a_change_of_packs() -> None:
+    before = Decision(verdict=Verdict.UNKNOWN, similarity=0.4, threshold=THRESHOLD, pack="old-1")
+    assert decide(anew(), before=before) == before
+    assert decide(anew(0.3), before=before) == before
+
+
+def test_a_name_that_a_better_track_has_is_given_up_also_without_a_look() -> None:
+    given_up = decide(anew(), before=OLD, taken=frozenset({ANNA}))
+    assert (given_up.verdict, given_up.person) == (Verdict.UNDECIDED, None)
+    assert decide(anew(0.1), before=OLD, taken=frozenset({ANNA})).person is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,9 +19,9 @@ from alerts.services import report_sighting
 from cameras.models import Camera, CameraLease, Sighting, Verdict
 from cameras.services import Lease, LeaseLost, add_camera, take_lease
 from cameras.tests.factories import NOON
-from recognition.models import Person
+from recognition.models import Person, Photo
 from recognition.services import delete_person
-from recognition.tests.factories import WatchlistEntryFactory
+from recognition.tests.factories import TemplateFactory, WatchlistEntryFactory
 from workers import sightings
 from workers.decision import Decision
 from workers.sightings import MOST_WAITING, CameraFacts, EventKind, SightingWriter, Watched
@@ -62,7 +63,6 @@ class Desk:
         self.writer = SightingWriter(
             camera=CameraFacts(id=self.camera.pk, name="Gate", latitude=None, longitude=None),
             lease=lease,
-            pack="test-1",
             tell=lambda kind, watched: self.told.append(kind),
             drops=self.drops,
         )
@@ -218,3 +218,17 @@ def test_drain_gives_up_after_a_while_and_says_what_was_lost(
     with caplog.at_level(logging.ERROR):
         desk.writer.drain()
     assert "1 sightings of Gate could not be written" in caplog.text
+
+
+def test_what_rests_on_an_enhanced_photo_is_marked(desk: Desk, wanted: Person) -> None:
+    template = TemplateFactory.create(person=wanted)
+    Photo.objects.filter(pk=template.photo_id).update(enhanced="enlarged")
+    seen = watched(1, wanted)
+    seen.decision = replace(seen.decision, template=template.pk)
+    desk.writer.changed(seen, urgent=True)
+    desk.writer.changed(watched(2, wanted), urgent=True)
+    desk.writer.flush()
+
+    assert Sighting.objects.get(track=1).enhanced == "enlarged"
+    assert Sighting.objects.get(track=2).enhanced == ""
+    assert Alert.objects.get().enhanced == "enlarged"

@@ -160,12 +160,16 @@ def test_a_source_that_fails_shows_why_and_is_tried_again(
     job.result(timeout=30)
 
 
-def test_a_camera_that_can_not_be_run_shows_why(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_camera_that_can_not_be_run_shows_why(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def broken() -> None:
         raise ModelError("The model file is damaged. Delete it and start again.")
 
-    monkeypatch.setattr(supervisor, "current_pack", broken)
-    attend(camera.pk)
+    monkeypatch.setattr(supervisor, "gallery", broken)
+    for _ in range(3):  # as beat sends it, again and again
+        attend(camera.pk)
+    assert caplog.text.count("can not be run") == 1
     status = live.statuses([camera])[camera.pk]
     assert (status.state, status.last_error) == (
         State.OFFLINE,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recognition.engine import Image, Pack, ShapeError
-from recognition.engine.align import CHIP_POINTS, chip_to_picture, cut_chip, similarity_transform
+from recognition.engine.align import CHIP_POINTS, Reference, chip_to_picture, cut_chip, similarity_transform
 from recognition.engine.types import Floats
 
 angles = st.floats(-math.pi, math.pi)
@@ -57,6 +57,34 @@ def test_points_in_one_spot_still_give_a_chip(astronaut: Image) -> None:
 def test_wrong_points_are_refused(astronaut: Image, points: Floats) -> None:
     with pytest.raises(ShapeError):
         cut_chip(astronaut, points)
+
+
+@pytest.mark.parametrize(
+    ("points", "weights"),
+    [
+        (np.zeros((4, 2), np.float32), None),
+        (CHIP_POINTS, np.ones(4, np.float32)),
+        (CHIP_POINTS, np.zeros(5, np.float32)),
+        (CHIP_POINTS, np.array((1, 1, 1, 1, -1), np.float32)),
+        (CHIP_POINTS, np.array((1, 1, 1, 1, np.nan), np.float32)),
+    ],
+)
+def test_a_reference_that_is_none_is_refused(points: Floats, weights: Floats | None) -> None:
+    with pytest.raises(ShapeError):
+        Reference.of(points=points, weights=weights)
+
+
+def test_points_that_weigh_more_lie_nearer_to_the_reference() -> None:
+    """A mouth that is open: the more the eyes weigh, the less it moves them."""
+    points = placed(0, 1, 0, 0)
+    points[3:, 1] += 30
+    missed = []
+    for eyes in (1, 5, 1000):
+        reference = Reference.of(points=CHIP_POINTS, weights=np.array((eyes, eyes, 1, 1, 1), np.float32))
+        transform = similarity_transform(points, reference)
+        missed.append(np.abs(points[:2] @ transform[:, :2].T + transform[:, 2] - CHIP_POINTS[:2]).max())
+    assert missed[0] > missed[1] > missed[2]
+    assert missed[2] < 0.5
 
 
 def test_a_face_outside_the_picture_is_black(astronaut: Image) -> None:

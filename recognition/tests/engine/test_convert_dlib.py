@@ -1,8 +1,6 @@
 """The converted network is dlib's: same embeddings, and nothing but that file is accepted."""
 
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,16 +8,15 @@ import numpy.typing as npt
 import pytest
 
 from recognition.engine import Image, ModelError, Pack
-from recognition.engine.compact import DLIB_SOURCE
 from recognition.engine.convert_dlib import read_layers
+from recognition.tests.engine.small_packs import shipped_source
+
+DLIB_SOURCE = shipped_source("dlib-resnet.onnx")
 
 
 def dlib_embeddings(chips: list[Image]) -> npt.NDArray[np.float64]:
     dlib = pytest.importorskip("dlib", reason="dlib-bin, the reference, is not installed")
-    spec = importlib.util.find_spec(DLIB_SOURCE.module)
-    assert spec is not None
-    assert spec.submodule_search_locations
-    network = dlib.face_recognition_model_v1(str(Path(spec.submodule_search_locations[0]) / DLIB_SOURCE.path))
+    network = dlib.face_recognition_model_v1(str(DLIB_SOURCE.find()))
     return np.array([network.compute_face_descriptor(np.ascontiguousarray(chip[:, :, ::-1])) for chip in chips])
 
 

@@ -9,9 +9,12 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from recognition.engine import ModelError
-from recognition.engine.compact import ONET_SOURCE, PNET_SOURCE, RNET_SOURCE
 from recognition.engine.convert_mtcnn import onet_to_onnx, pnet_to_onnx, rnet_to_onnx
-from recognition.engine.model_cache import Source, open_session
+from recognition.engine.model_cache import Source
+from recognition.engine.sessions import Model
+from recognition.tests.engine.small_packs import shipped_source
+
+PNET_SOURCE, RNET_SOURCE, ONET_SOURCE = (shipped_source(f"mtcnn-{one}.onnx") for one in "pro")
 
 Array = npt.NDArray[np.float64]
 
@@ -48,8 +51,7 @@ def face_share(logits: Array) -> Array:
 
 
 def run(model: bytes, picture: npt.NDArray[np.uint8], *outputs: str) -> list[npt.NDArray[np.float32]]:
-    session = open_session(model, providers=("CPUExecutionProvider",), threads=1)
-    return list(session.run(list(outputs), {"pictures": picture[None]}))
+    return list(Model("mtcnn", lambda: model).run(list(outputs), {"pictures": picture[None]}))
 
 
 def dense_trunk(picture: npt.NDArray[np.uint8], layers: list[Array], pools: list[tuple[int, tuple[int, int]]]) -> Array:

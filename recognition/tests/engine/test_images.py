@@ -165,6 +165,13 @@ def test_a_progressive_jpeg() -> None:
     assert is_quarters(decode_photo(saved(quarters(), "JPEG", progressive=True)))
 
 
+def jpeg_of_many_scans() -> bytes:
+    """A progressive JPEG whose last scan is repeated: small to store, endless to decode."""
+    data = saved(quarters(), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * 3000 + data[-2:]
+
+
 BAD = {
     "nothing": (b"", "empty"),
     "a text file named .jpg": (b"Dear sir or madam,\n" * 20, "not_a_photo"),
@@ -191,6 +198,7 @@ BAD = {
     "a 2 gigapixel PNG": (png_bomb(2**31 - 1, 2**31 - 1), "too_many_pixels"),
     "a 16384x16384 WebP": (webp_bomb(16_384, 16_384), "too_many_pixels"),
     "a 65500x65500 JPEG": (jpeg_bomb(), "too_many_pixels"),
+    "a JPEG of 3000 scans": (jpeg_of_many_scans(), "damaged"),
     "a PNG with a wrong checksum": (saved(quarters(), "PNG").replace(b"IDAT", b"IDAX", 1), "damaged"),
 }
 
@@ -240,3 +248,22 @@ def test_a_large_colour_picture_keeps_its_colours_and_its_turn() -> None:
     turned = quarters(640, 480).transpose(Pillow.Transpose.ROTATE_180)
     for kind in ("JPEG", "PNG", "WEBP"):
         assert is_quarters(decode_photo(saved(turned, kind, exif=exif), max_side=160))
+
+
+def test_an_eight_k_photo() -> None:
+    image = decode_photo(saved(quarters(7680, 4320), "JPEG", quality=60))
+    assert image.shape == (2304, 4096, 3)
+    assert is_quarters(image)
+
+
+@pytest.mark.parametrize("mode", ["P", "LA", "1", "I;16"])
+def test_the_turn_outlives_the_change_of_mode(mode: str) -> None:
+    turned = quarters().transpose(Pillow.Transpose.ROTATE_90)
+    picture = turned.convert("L").convert("I;16") if mode == "I;16" else turned.convert(mode)
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    plain = quarters().convert("L")
+    image = decode_photo(saved(picture, "PNG", exif=exif.tobytes()))
+    assert image.shape == (48, 64, 3)
+    if mode == "LA":
+        assert np.array_equal(image[:, :, 0], np.asarray(plain))

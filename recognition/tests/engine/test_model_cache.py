@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from recognition.engine import Image, ModelError, Pack, UnknownPack, load_pack
-from recognition.engine.compact import PNET_SOURCE
-from recognition.engine.model_cache import Source, cached_model, open_session
+from recognition.engine import Image, ModelError, Pack, load_pack
+from recognition.engine.model_cache import Source, cached_model
+from recognition.tests.engine.small_packs import shipped_source
 
 
 class Maker:
@@ -142,7 +142,8 @@ def test_a_source_that_was_altered_is_not_opened(tmp_path: Path, monkeypatch: py
     (package / "__init__.py").write_text("raise AssertionError('imported')")
     (package / "weights.lz4").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
     monkeypatch.syspath_prepend(str(tmp_path))
-    source = Source(module="innocent", path="weights.lz4", sha256=PNET_SOURCE.sha256, distribution="innocent")
+    sha256 = shipped_source("mtcnn-p.onnx").sha256
+    source = Source(module="innocent", path="weights.lz4", sha256=sha256, distribution="innocent")
     with pytest.raises(ModelError, match=r"not the one expected .* was not opened\. Install innocent again"):
         source.read()
 
@@ -170,19 +171,3 @@ def test_a_real_model_cut_short_is_converted_again(tmp_path: Path, pack: Pack, a
     again = load_pack(cache=tmp_path, report=lines.append)
     assert lines[4:] == ["Preparing the model mtcnn-r.onnx (it was damaged)"]
     assert again.detect(astronaut).boxes.tolist() == pack.detect(astronaut).boxes.tolist()
-
-
-def test_an_unknown_pack_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UnknownPack, match=r"'huge'.*Known packs: compact\."):
-        load_pack("huge", cache=tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unknown_provider_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no AbacusExecutionProvider here\. Available: .*CPUExecutionProvider"):
-        load_pack(cache=tmp_path, providers=["AbacusExecutionProvider"])
-
-
-def test_what_is_no_model_is_a_clear_error() -> None:
-    with pytest.raises(ModelError, match="cannot load the model"):
-        open_session(b"not a model", providers=("CPUExecutionProvider",), threads=1)

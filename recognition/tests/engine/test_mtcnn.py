@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recognition.engine import FaceDetections, Image, Pack, ShapeError
-from recognition.engine.mtcnn import suppress
+from recognition.engine import FaceDetections, Image, ModelError, Pack, ShapeError
+from recognition.engine.mtcnn import MtcnnDetector
+from recognition.engine.nms import suppress
+from recognition.engine.sessions import Session
+from recognition.tests.engine import networks
 
 # Middles of the six faces of the photo, found by hand.
 SIX = [(958, 129), (110, 331), (517, 334), (319, 207), (793, 408), (1178, 337)]
@@ -75,6 +78,16 @@ def test_the_same_picture_gives_the_same_numbers(pack: Pack, six_people: Image) 
     first, second = pack.detect(six_people), pack.detect(six_people.copy())
     assert np.array_equal(first.boxes, second.boxes)
     assert np.array_equal(first.points, second.points)
+
+
+@pytest.mark.parametrize("broken", [0, 1, 2])
+def test_numbers_that_are_none_are_refused(pack: Pack, six_people: Image, broken: int) -> None:
+    """A comparison with NaN is false: without a check there would just be no faces any more."""
+    sessions: list[Session] = [model for model in pack.models if "mtcnn" in model.name]
+    assert len(sessions) == 3
+    sessions[broken] = networks.Answers(sessions[broken], lambda array: array * np.nan)
+    with pytest.raises(ModelError, match="no numbers"):
+        MtcnnDetector(*sessions).detect(six_people, min_face=80)
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_many_threads_get_what_one_gets(pack: Pack, six_people: Image, astronaut
 def test_the_engine_is_pure_computing() -> None:
     """No web framework, and neither of the libraries that the models were made for."""
     program = (
-        "import sys, recognition.engine, recognition.engine.compact\n"
+        "import sys, recognition.engine, recognition.engine.build, recognition.engine.converters\n"
         "print(sorted({name.partition('.')[0] for name in sys.modules} & "
         "{'django', 'dlib', 'tensorflow', 'torch', 'mtcnn', 'face_recognition_models'}))"
     )

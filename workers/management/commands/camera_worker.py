@@ -12,8 +12,6 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from config.celery import app
-from recognition.engine import EngineError
-from recognition.packs import current_pack
 from workers import supervisor
 
 
@@ -35,10 +33,6 @@ class Command(BaseCommand):
         if options["slots"] < 1:
             raise CommandError("--slots must be at least 1.")
         cv2.setNumThreads(1)  # cameras run beside each other; threads inside one frame would only thrash
-        try:
-            current_pack()
-        except EngineError as error:
-            raise CommandError(str(error)) from error
         worker_shutting_down.connect(_stop, weak=False)
         app.worker_main(
             [

@@ -50,6 +50,8 @@ class Command(JsonCommand):
     def _tell(self, number: int, face: services.IdentifiedFace, names: dict[int, str]) -> None:
         left, top, right, bottom = (round(float(value)) for value in face.face.box)
         who = names.get(face.match.person, "") if face.match is not None else "unknown"
+        if not face.usable:
+            who = "too poor to say anything; use a larger, sharper photo"
         self.stdout.write(
             f"Face {number} at ({left}, {top})-({right}, {bottom}), quality {face.face.quality.score:.2f}: {who}"
         )
@@ -62,6 +64,7 @@ def _facts(face: services.IdentifiedFace, names: dict[int, str]) -> dict[str, ob
     return {
         "box": [round(float(value), 1) for value in face.face.box],
         "quality": round(face.face.quality.score, 4),
+        "usable": face.usable,
         "match": None if face.match is None else _candidate(face.match, names),
         "candidates": [_candidate(candidate, names) for candidate in face.candidates],
     }
