@@ -31,8 +31,8 @@ UNUSABLE = 0.2
 # What enrolment asks for. Probes from cameras are not refused for these, only ranked.
 MIN_SIZE_PX = 60
 MIN_SHARPNESS = 0.3
-MAX_YAW = 35.0
-MAX_PITCH = 25.0
+MAX_YAW = 45.0
+MAX_PITCH = 35.0  # from five points it is known within some ten degrees
 MIN_BRIGHTNESS = 0.15
 MAX_BRIGHTNESS = 0.88
 MIN_CONTRAST = 0.03

@@ -91,11 +91,19 @@ def test_the_digest_of_a_photo_does_not_lie_in_clear() -> None:
 def test_the_newest_templates_are_seen_before_the_gallery_has_them(settings: Settings) -> None:
     gallery.gallery()
     settings.GALLERY_POLL_SECONDS = 3600
-    first = services.enrol(actor=None, name="Ada", photos=[upload(shot(1))]).person
+    first = services.enrol(actor=None, name="Ada", photos=[upload(shot(1))], seen_at_once=False).person
     second = services.enrol(actor=None, name="Bob", photos=[upload(shot(1, 1))], on_duplicate=OnDuplicate.REFUSE)
     assert first is not None
     assert len(gallery.gallery().templates) == 0
     assert [one.person for one in second.duplicates] == [first.pk]
+
+
+@pytest.mark.usefixtures("fake_eyes")
+def test_who_enrolled_finds_the_face_at_once(settings: Settings) -> None:
+    gallery.gallery()
+    settings.GALLERY_POLL_SECONDS = 3600
+    services.enrol(actor=None, name="Ada", photos=[upload(shot(1))])
+    assert len(gallery.gallery().templates) == 1
 
 
 @pytest.mark.usefixtures("fake_eyes")

@@ -49,9 +49,7 @@ class Run:
         lease = take_lease(camera_id=camera.pk, owner="test")
         assert lease is not None
         self.lease = lease
-        self.loop = CameraLoop(
-            camera=camera, lease=lease, reader=self.reader, stop=self.stop, tell=self._tell
-        )
+        self.loop = CameraLoop(camera=camera, lease=lease, reader=self.reader, stop=self.stop, tell=self._tell)
 
     def go(self) -> Run:
         self.loop.run()

@@ -116,7 +116,7 @@ def test_a_turned_face(astronaut: Image, face: tuple[Floats, Floats], side: int)
 def test_a_face_that_looks_up_or_down(astronaut: Image, face: tuple[Floats, Floats], side: int) -> None:
     box, points = face
     nodded = points.copy()
-    nodded[2, 1] -= side * 0.35 * (points[1, 0] - points[0, 0])  # the nose is seen nearer to the eyes: looks up
+    nodded[2, 1] -= side * 0.5 * (points[1, 0] - points[0, 0])  # the nose is seen nearer to the eyes: looks up
     quality = assess(astronaut, box, nodded)
     assert Problem.NODDED in quality.problems
     assert quality.pitch * side > MAX_PITCH
