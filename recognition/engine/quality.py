@@ -3,9 +3,8 @@
 Every measure comes from the face's pixels, box and five points, without a model. `Quality.score` in [0, 1]
 predicts recognition error: it is `exp(-drop / 0.1)`, where `drop` estimates by how much this picture's similarity
 to a good photo of the same person falls short of 1, as a weighted sum of one penalty for each measure
-(`_WEIGHTS`, fitted on one half of the people of a benchmark and checked on the other; docs/quality.md). Below
-`UNUSABLE` a face is too poor to say anything: most searches of people who are enrolled would fail there, and
-strangers match more often. Problems are what a person can do something about.
+(`WEIGHTS`, fitted on one half of the people of a benchmark and checked on the other; docs/quality.md). Below
+`UNUSABLE` a face is too poor to say anything: most searches of people who are enrolled would fail there. Problems are what a person can do something about.
 
 Units: size in pixels; angles in degrees, 0 upright and frontal, yaw and roll positive where the face looks (tilts)
 towards the right of the picture, pitch where it looks up; all else in [0, 1] but for `noise` and `blocks`, which are
@@ -26,7 +25,7 @@ from recognition.engine.errors import ShapeError
 from recognition.engine.types import Floats, Image, check_image
 
 # Below, no decision rests on a face.
-UNUSABLE = 0.2
+UNUSABLE = 0.1
 
 # What enrolment asks for. Probes from cameras are not refused for these, only ranked.
 MIN_SIZE_PX = 60
@@ -198,7 +197,7 @@ def _problems(size: float, pixels: _Pixels, yaw: float, pitch: float, inside: fl
 
 
 # The drop in similarity that one unit of a penalty of `penalties` costs.
-_WEIGHTS = {
+WEIGHTS = {
     "blur": 1.7,
     "size": 0.011,
     "yaw": 0.04,
@@ -227,7 +226,7 @@ def _score(size: float, pixels: _Pixels, yaw: float, pitch: float, inside: float
         blocks=pixels.blocks,
         features=pixels.features,
     )
-    return math.exp(-sum(_WEIGHTS[name] * penalty for name, penalty in found.items()) / _DROP_UNIT)
+    return math.exp(-sum(WEIGHTS[name] * penalty for name, penalty in found.items()) / _DROP_UNIT)
 
 
 def penalties(
