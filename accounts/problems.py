@@ -108,7 +108,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """Turns what a view raises into a problem document."""
     known = _known(error)
     if known.status_code >= 500:
-        _log.error("The API could not answer: %s", error, exc_info=error)
+        # What a view raises in the words of the API was foreseen: its sentence is enough, also in the log.
+        _log.error("The API could not answer: %s", error, exc_info=None if known is error else error)
     response = default_handler(known, context)
     if response is None:  # never for an APIException
         raise known

@@ -16,8 +16,7 @@ import numpy as np
 
 from benchmarks import spoil
 from benchmarks.faces import Found, Portrait, find, portraits
-from recognition.engine import Image, Pack, assess, load_pack, similarity
-from recognition.engine.enhance import enhance
+from recognition.engine import Image, Pack, assess, enhance, load_pack, similarity
 
 WAYS: dict[str, tuple[spoil.Spoil, float]] = {
     "small, 20 px between the eyes": (spoil.shrunk, 20),

@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from recognition.engine import EngineError, Face, Image, Pack, decode_photo
-from recognition.engine.types import Embedding, Floats
+from recognition.engine import Embedding, EngineError, Face, Image, Pack, decode_photo
+from recognition.engine.types import Floats
 
 FACE_PX = 128
 SURROUNDINGS = 1.4  # on each side, in widths of the face

@@ -65,7 +65,8 @@ def measure(data_dir: Path, clips: dict[str, Path], *, seconds: float) -> Measur
 def _enrol() -> None:
     from alerts.models import Severity
     from alerts.services import change_rule, give_rule
-    from recognition.services import Upload, create_watchlist, enrol
+    from recognition.services import Upload, enrol
+    from recognition.watchlist_services import create_watchlist
 
     watchlist = create_watchlist(actor=None, name="Benchmark")
     rule = give_rule(watchlist=watchlist)

@@ -18,19 +18,16 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import nnls
 
 from benchmarks import spoil
 from benchmarks.faces import Portrait, find, portraits
-from recognition.engine import Image, Pack, Quality, assess, load_pack, similarity
-from recognition.engine.quality import _WEIGHTS, UNUSABLE, penalties
+from recognition.engine import UNUSABLE, Image, Pack, Quality, assess, load_pack, similarity
+from recognition.engine.quality import WEIGHTS, penalties
 
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0001)
 DISCARD = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 CAMERAS = 20  # pictures a photo with several defects at once
-
-Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -109,7 +106,7 @@ def weights_table(train: Sequence[Probe]) -> str:
     fitted, _ = nnls(np.array(rows), np.array([1 - probe.own for probe, _ in usable]))
     lines = ["| penalty | weight in use | fitted on half of the people |", "|---|---|---|"]
     lines += [
-        f"| {name} | {used} | {weight:.4f} |" for (name, used), weight in zip(_WEIGHTS.items(), fitted, strict=True)
+        f"| {name} | {used} | {weight:.4f} |" for (name, used), weight in zip(WEIGHTS.items(), fitted, strict=True)
     ]
     return "\n".join([*lines, ""])
 

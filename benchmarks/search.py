@@ -119,8 +119,9 @@ def loaded(found: Loaded) -> str:
     return (
         f"{found.templates:,} sealed templates of {DIMENSION} dimensions, each under a key of its own, read from"
         f" PostgreSQL, opened and indexed in {found.load_seconds:.1f} s, {found.bytes_each:,.0f} bytes a template in"
-        f" memory. When something else changed the gallery is checked in {found.nothing_new_seconds * 1000:.0f} ms; one"
-        f" template more and one less are read and found in {found.change_seconds * 1000:.0f} ms."
+        f" memory, with everybody's name. One person and template more and one less are followed in"
+        f" {found.change_seconds * 1000:.0f} ms (the shortest {found.shortest_change_seconds * 1000:.0f} ms), a new"
+        f" name in {found.rename_seconds * 1000:.0f} ms."
     )
 
 

@@ -21,9 +21,9 @@ import skimage.data
 
 from benchmarks.faces import Portrait, portraits
 from benchmarks.spoil import compressed
-from recognition.engine import Image, Pack, load_pack
+from recognition.engine import Detector, FaceDetections, Image, Pack, load_pack
 from recognition.engine.second_pass import Closer, SecondPass
-from recognition.engine.types import Detector, FaceDetections, Floats
+from recognition.engine.types import Floats
 
 SIZES = (32, 24, 16, 12, 9)
 FRAME = (1280, 720)

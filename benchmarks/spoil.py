@@ -12,7 +12,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from recognition.engine.types import Floats, Image
+from recognition.engine import Image
+from recognition.engine.types import Floats
 
 Spoil = Callable[[Image, Floats, float], Image]
 

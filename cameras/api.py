@@ -33,8 +33,8 @@ from cameras.serializers import (
 )
 from cameras.sources import SourceError
 from recognition.api_photos import PictureNegotiation, jpeg
+from recognition.errors import RecognitionError
 from recognition.models import Person
-from recognition.services import RecognitionError
 
 _CAMERA_VALUES = ("name", "latitude", "longitude", "loop", "enabled")
 

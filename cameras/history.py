@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from accounts.htmx import PageRequest, render_page
 from cameras import selectors
 from recognition.models import Person
+from recognition.packs import version_in_use
 
 _SIGHTINGS_A_PAGE = 30
 
@@ -24,7 +25,7 @@ def person(request: PageRequest, pk: int) -> HttpResponse:
         "entries": row.entries.all(),
         "photos": row.photos.count(),
         "enhanced": list(row.photos.exclude(enhanced="").values_list("enhanced", "for_matching")),
-        "templates": row.templates.count(),
+        "templates": row.templates.filter(pack=version_in_use()).count(),
     }
     if request.user.has_perm("cameras.view_sighting"):
         before = selectors.Cursor.parse(request.GET.get("before", ""))

@@ -21,9 +21,10 @@ from accounts import vault
 from accounts.services import Actor, record
 from cameras.models import CAMERA_SCOPE, Camera, CameraLease, Sighting, Verdict, shot_scope
 from cameras.sources import Kind, Source, SourceError, parse_source
+from recognition.errors import RecognitionError
 from recognition.models import NAME_LENGTH, Person
+from recognition.names import clean_name, unique_name
 from recognition.selectors import enhanced_templates
-from recognition.services import RecognitionError, clean_name, unique_name
 
 
 class LeaseLost(Exception):

@@ -20,7 +20,7 @@ from cameras.forms import CameraForm
 from cameras.models import Camera
 from cameras.probe import ProbeResult, probe
 from cameras.sources import SourceError, parse_source
-from recognition.services import RecognitionError
+from recognition.errors import RecognitionError
 
 _RECENT = 24
 

@@ -161,6 +161,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30,
         "options": {"expires": 30},
     },
+    "prune-gallery-changes": {
+        "task": "recognition.tasks.prune_gallery_changes",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "look-after-uploads": {
         "task": "recognition.batch_tasks.look_after_uploads",
         "schedule": 15,

@@ -3,7 +3,9 @@
     python docs/make_screenshots.py --url http://127.0.0.1:8000 --user demo --password ...
 
 The account should be an administrator, and the demo should have run for a minute, so that there is something to see.
-Needs the `dev` extra (Playwright) and a Chromium on PATH. Nothing is changed in Lynceus.
+With `--photo`, a photo of somebody who is enrolled, it also shows what a search finds and what is asked before the
+same face is enrolled under another name; that is cancelled afterwards, so that only the record of the searches stays.
+Needs the `dev` extra (Playwright) and a Chromium on PATH.
 """
 
 from __future__ import annotations
@@ -65,6 +67,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--user", required=True)
     parser.add_argument("--password", required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "screenshots")
+    parser.add_argument("--photo", type=Path, help="a photo of somebody who is enrolled")
     parser.add_argument("--only", default="", help="a part of the names of the pages wanted")
     return parser.parse_args()
 
@@ -86,7 +89,26 @@ def _one_look(browser: Browser, arguments: argparse.Namespace, width: int, heigh
     page.click("button[type=submit]")
     for shot in list(_shots(page)):
         _take(page, arguments.out, shot, width, scheme, wanted)
+    if arguments.photo:
+        _show_answers(page, arguments, width, scheme)
     context.close()
+
+
+def _show_answers(page: Page, arguments: argparse.Namespace, width: int, scheme: str) -> None:
+    """The pages that answer to a photo: what a search found, and the question before somebody is enrolled twice."""
+    for name, path in (("identify-found", "/people/identify/"), ("enrol-decide", "/people/enrol/")):
+        if arguments.only and arguments.only not in name:
+            continue
+        page.goto(path)
+        page.set_input_files("main input[type=file]", arguments.photo)
+        if name == "enrol-decide":
+            page.fill("main input[name=name]", "Somebody new")
+        page.click("main form button[type=submit]")
+        page.wait_for_selector(".found, .compare", timeout=60_000)
+        page.wait_for_timeout(900)
+        _save(page, arguments.out, name, width, scheme)
+        if name == "enrol-decide":
+            page.click("button[value=cancel]")
 
 
 def _complain(message: ConsoleMessage) -> None:
@@ -101,11 +123,14 @@ def _shots(page: Page) -> Iterator[Shot]:
         "alerts": "/alerts/",
         "people": "/people/",
         "enrol": "/people/enrol/",
+        "imports": "/people/imports/",
+        "duplicates": "/people/duplicates/",
         "identify": "/people/identify/",
         "watchlists": "/people/watchlists/",
         "watchlist-add": "/people/watchlists/add/",
         "cameras": "/cameras/",
         "camera-add": "/cameras/add/",
+        "models": "/models/",
         "account": "/accounts/",
         "not-found": "/nothing-here/",
     }
@@ -114,6 +139,10 @@ def _shots(page: Page) -> Iterator[Shot]:
     found = {
         "alert": _first_link(page, "/alerts/", r"^/alerts/\d+/$"),
         "camera": _first_link(page, "/cameras/", r"^/cameras/\d+/$"),
+        "import": _first_link(page, "/people/imports/", r"^/people/imports/\d+/$"),
+        "merge": _first_link(page, "/people/duplicates/", r"^/people/\d+/merge/"),
+        "model-use": _first_link(page, "/models/", r"^/models/[\w-]+/use/$"),
+        "model-licence": _first_link(page, "/models/", r"^/models/[\w-]+/licence/$"),
     }
     found["person"] = _first_link(page, found["alert"] or "/people/", r"^/people/\d+/$")
     parts = {"person": ("edit", "delete"), "camera": ("edit",)}
@@ -137,12 +166,17 @@ def _take(page: Page, out: Path, shot: Shot, width: int, scheme: str, wanted: st
         return
     page.goto(shot.path)
     page.wait_for_timeout(SETTLE_MS if shot.name in ("dashboard", "cameras", "camera") else 900)
+    _save(page, out, shot.name, width, scheme)
+
+
+def _save(page: Page, out: Path, name: str, width: int, scheme: str) -> None:
+    """Photographs what is shown, and complains where it is wider than the window."""
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     if overflow > 0:
-        print(f"{shot.name} is {overflow} px too wide at {width} px.", file=sys.stderr)  # noqa: T201
+        print(f"{name} is {overflow} px too wide at {width} px.", file=sys.stderr)  # noqa: T201
     picture = Image.open(io.BytesIO(page.screenshot()))
     dark = "-dark" if scheme == "dark" else ""
-    picture.save(out / f"{shot.name}-{width}{dark}.webp", quality=86, method=6)
+    picture.save(out / f"{name}-{width}{dark}.webp", quality=86, method=6)
 
 
 if __name__ == "__main__":

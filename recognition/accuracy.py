@@ -173,11 +173,7 @@ def measure(pack: Pack, labelled: Labelled, embedded: Embedded) -> Report:
         threshold=pack.threshold,
         photos=int(kept.sum()),
         people=people,
-        not_found=tuple(
-            name
-            for name, row, readable in zip(labelled.names, embedded.embeddings, kept, strict=True)
-            if readable and np.isnan(row).any()
-        ),
+        not_found=_not_found(labelled, embedded, kept),
         unreadable=tuple(Unreadable(photo=labelled.names[int(u.photo)], why=u.why) for u in embedded.unreadable),
         several=embedded.several,
         pairs=len(scores),
@@ -332,6 +328,15 @@ def _groups(labelled: Labelled, embedded: Embedded, kept: Flags, threshold: floa
             fnmr=_counted(c.similarities[c.genuine] < threshold, None),
         )
         for name, c in found.items()
+    )
+
+
+def _not_found(labelled: Labelled, embedded: Embedded, kept: Flags) -> tuple[str, ...]:
+    """The photos that could be read and show no face."""
+    return tuple(
+        name
+        for name, row, readable in zip(labelled.names, embedded.embeddings, kept, strict=True)
+        if readable and np.isnan(row).any()
     )
 
 

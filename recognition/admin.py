@@ -12,8 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from accounts.admin import RoomAdmin, RowsInline, actor_of
-from recognition import selectors, services
+from recognition import selectors, services, watchlist_services
+from recognition.errors import RecognitionError
 from recognition.models import Category, Person, Watchlist, WatchlistEntry
+from recognition.names import clean_name
 
 
 class NameForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -21,8 +23,8 @@ class NameForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_name(self) -> str:
         try:
-            return services.clean_name(self.cleaned_data["name"])
-        except services.RecognitionError as error:
+            return clean_name(self.cleaned_data["name"])
+        except RecognitionError as error:
             raise ValidationError(str(error)) from None
 
 
@@ -39,9 +41,9 @@ class EntriesAdmin(RoomAdmin):
         places = {(entry.watchlist_id, entry.person_id) for entry in changed}
         for entry in [*formset.deleted_objects, *moved.select_related("watchlist", "person")]:
             if entry in formset.deleted_objects or (entry.watchlist_id, entry.person_id) not in places:
-                services.remove_from_watchlist(actor=actor, watchlist=entry.watchlist, person=entry.person)
+                watchlist_services.remove_from_watchlist(actor=actor, watchlist=entry.watchlist, person=entry.person)
         for entry in changed:
-            services.add_to_watchlist(
+            watchlist_services.add_to_watchlist(
                 actor=actor,
                 watchlist=entry.watchlist,
                 person=entry.person,
@@ -131,12 +133,12 @@ class WatchlistAdmin(EntriesAdmin):
             "is_active": obj.is_active,
         }
         if change:
-            services.change_watchlist(actor=actor_of(request), watchlist=obj, **values)
+            watchlist_services.change_watchlist(actor=actor_of(request), watchlist=obj, **values)
         else:
-            adopt(obj, services.create_watchlist(actor=actor_of(request), **values))
+            adopt(obj, watchlist_services.create_watchlist(actor=actor_of(request), **values))
 
     def delete_model(self, request: HttpRequest, obj: Watchlist) -> None:
-        services.delete_watchlist(actor=actor_of(request), watchlist=obj)
+        watchlist_services.delete_watchlist(actor=actor_of(request), watchlist=obj)
 
 
 def adopt(form_row: Model, saved: Model) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -26,7 +26,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.problems import Problem
-from recognition import selectors, services
+from recognition import selectors, services, watchlist_services
 from recognition.api_photos import PictureNegotiation, TakesPhotos, enrolled, jpeg, problems, uploads
 from recognition.engine import Candidate
 from recognition.gallery import gallery
@@ -121,7 +121,7 @@ class PeopleView(TakesPhotos, RetrieveModelMixin, GenericViewSet[Person]):
                     notes=wanted.get("notes", person.notes),
                 )
             if "watchlists" in wanted:
-                services.set_watchlists(actor=request.user, person=person, watchlists=wanted["watchlists"])
+                watchlist_services.set_watchlists(actor=request.user, person=person, watchlists=wanted["watchlists"])
         return Response(self.get_serializer(self.get_object()).data)
 
     def destroy(self, request: Request, pk: str) -> Response:
@@ -170,7 +170,7 @@ class WatchlistsView(ListModelMixin, RetrieveModelMixin, GenericViewSet[Watchlis
     def create(self, request: Request) -> Response:
         wanted = self.get_serializer(data=request.data)
         with problems():
-            watchlist = services.create_watchlist(actor=request.user, **_valid(wanted))
+            watchlist = watchlist_services.create_watchlist(actor=request.user, **_valid(wanted))
         shown = self.get_serializer(self.get_queryset().get(pk=watchlist.pk))
         place = reverse("api-watchlist-detail", args=[watchlist.pk])
         return Response(shown.data, status=status.HTTP_201_CREATED, headers={"Location": place})
@@ -183,12 +183,12 @@ class WatchlistsView(ListModelMixin, RetrieveModelMixin, GenericViewSet[Watchlis
             for name in ("name", "category", "purpose", "legal_basis", "threshold", "is_active")
         }
         with problems():
-            services.change_watchlist(actor=request.user, watchlist=watchlist, **values)
+            watchlist_services.change_watchlist(actor=request.user, watchlist=watchlist, **values)
         return Response(self.get_serializer(self.get_object()).data)
 
     def destroy(self, request: Request, pk: str) -> Response:
         """Deletes the watchlist; its people and the alerts it caused remain."""
-        services.delete_watchlist(actor=request.user, watchlist=self.get_object())
+        watchlist_services.delete_watchlist(actor=request.user, watchlist=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -216,14 +216,14 @@ class EntriesView(ListModelMixin, GenericViewSet[WatchlistEntry]):
     def create(self, request: Request, watchlist: int) -> Response:
         """Puts a person on the watchlist; who is on it already gets the new reason and expiry."""
         found = get_object_or_404(Watchlist, pk=watchlist)
-        entry = services.add_to_watchlist(
+        entry = watchlist_services.add_to_watchlist(
             actor=request.user, watchlist=found, **_valid(self.get_serializer(data=request.data))
         )
         return Response(self.get_serializer(entry).data, status=status.HTTP_201_CREATED)
 
     def destroy(self, request: Request, watchlist: int, person: int) -> Response:
         """Takes a person off the watchlist."""
-        gone = services.remove_from_watchlist(
+        gone = watchlist_services.remove_from_watchlist(
             actor=request.user,
             watchlist=get_object_or_404(Watchlist, pk=watchlist),
             person=get_object_or_404(Person, pk=person),
@@ -299,11 +299,14 @@ class FaceListView(ListAPIView[Person]):
     """Everybody who is enrolled."""
 
     serializer_class = PersonSerializer
-    queryset = selectors.people()
+    queryset = Person.objects.all()
 
     @extend_schema(operation_id="face_list")
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> QuerySet[Person]:
+        return selectors.people()
 
 
 def _valid(wanted: Any) -> Any:
@@ -312,7 +315,7 @@ def _valid(wanted: Any) -> Any:
     return wanted.validated_data
 
 
-def _candidate(candidate: Candidate, names: dict[int, str], marks: dict[int, str]) -> dict[str, Any]:
+def _candidate(candidate: Candidate, names: Mapping[int, str], marks: dict[int, str]) -> dict[str, Any]:
     return {
         "person": candidate.person,
         "name": names.get(candidate.person, ""),

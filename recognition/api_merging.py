@@ -17,9 +17,9 @@ from accounts.problems import Conflict
 from recognition import duplicates, merging
 from recognition.api_photos import problems
 from recognition.duplicate_views import MAX_TEMPLATES
+from recognition.errors import RecognitionError
 from recognition.gallery import gallery
 from recognition.models import Person
-from recognition.services import RecognitionError
 
 
 class PersonRef(serializers.Serializer[Person]):

@@ -23,8 +23,9 @@ from rest_framework.views import APIView
 
 from accounts.problems import Conflict, LengthRequired, TooLarge, Unavailable, Unprocessable
 from recognition.engine import ModelError, PhotoError
+from recognition.errors import RecognitionError
 from recognition.serializers import EnrolmentSerializer
-from recognition.services import Enrolment, RecognitionError, Upload
+from recognition.services import Enrolment, Upload
 
 
 class TakesPhotos(APIView):

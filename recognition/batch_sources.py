@@ -24,6 +24,7 @@ from typing import IO, Protocol
 from django.conf import settings
 
 from recognition.models import PATH_LENGTH
+from recognition.photos import TOO_LARGE, UnreadableError, read_file
 
 MAX_ENTRIES = 200_000
 # Photos hardly shrink in an archive; one that unpacks to far more than it has was made to fill memory or disks.
@@ -42,10 +43,6 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedErr
 
 class BatchError(Exception):
     """Nothing of a source can be used, or nothing more of it; the message is a sentence for people."""
-
-
-class UnreadableError(Exception):
-    """One photo of a source can not be read; the message is a sentence for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +134,7 @@ class ZipSource:
             raise UnreadableError("The ZIP has no such photo. Check the path in the CSV.")
         limit = settings.MAX_PHOTO_MB * 2**20
         if info.file_size > limit:
-            raise UnreadableError(_TOO_LARGE.format(settings.MAX_PHOTO_MB))
+            raise UnreadableError(TOO_LARGE.format(settings.MAX_PHOTO_MB))
         try:
             with self._zip.open(info) as member:
                 data = member.read(limit + 1)
@@ -147,7 +144,7 @@ class ZipSource:
         if self._unpacked > max(MAX_RATIO * self._size, 2 * limit):
             raise BatchError(f"{self.label} unpacks to more than {MAX_RATIO} times its size, which photos do not do.")
         if len(data) > limit:
-            raise UnreadableError(_TOO_LARGE.format(settings.MAX_PHOTO_MB))
+            raise UnreadableError(TOO_LARGE.format(settings.MAX_PHOTO_MB))
         return data
 
     def _table_inside(self) -> bytes | None:
@@ -182,9 +179,6 @@ class CsvSource:
         return read_file(self._folder / path)
 
 
-_TOO_LARGE = "The photo has more than the {} MB that are allowed. Save it smaller."
-
-
 def open_source(path: Path) -> Source:
     """The folder, ZIP or CSV at this path; raises BatchError."""
     if path.is_dir():
@@ -197,25 +191,6 @@ def open_source(path: Path) -> Source:
         return ZipSource(path.open("rb"), label=_text(str(path.resolve())))
     except OSError as error:
         raise BatchError(f"{_text(str(path))} can not be read: {error.strerror}.") from None
-
-
-def read_file(path: Path) -> bytes:
-    """A photo's file, never more of it than a photo may have; raises UnreadableError."""
-    limit = settings.MAX_PHOTO_MB * 2**20
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except FileNotFoundError:
-        raise UnreadableError("There is no such file. Check the path.") from None
-    except IsADirectoryError:
-        raise UnreadableError("This is a folder, no photo.") from None
-    except PermissionError:
-        raise UnreadableError("The file may not be read by this account. Change its permissions.") from None
-    except (OSError, ValueError):
-        raise UnreadableError("The file can not be read. Check that the disk is there.") from None
-    if len(data) > limit:
-        raise UnreadableError(_TOO_LARGE.format(settings.MAX_PHOTO_MB))
-    return data
 
 
 def _entry(path: PurePosixPath) -> Entry:

@@ -62,12 +62,13 @@ def one_import(request: PageRequest, pk: int) -> HttpResponse:
     rows = batch.photos.defer("sealed").select_related("person")
     if state in BatchPhoto.State.values:
         rows = rows.filter(state=state)
+    progress = batches.progress(batch)
     context = {
         "batch": batch,
-        "progress": batches.progress(batch),
+        "progress": progress,
         "page": Paginator(rows, _PHOTOS_A_PAGE).get_page(request.GET.get("page")),
         "state": state,
-        "states": BatchPhoto.State.choices,
+        "states": _outcomes(progress, state),
         "running": batch.state == Batch.State.RUNNING,
     }
     return render_page(request, "recognition/import.html", context, partial="progress")
@@ -99,3 +100,9 @@ def csv_report(batch: Batch) -> HttpResponseBase:
     response["Content-Disposition"] = f'attachment; filename="import-{batch.pk}.csv"'
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _outcomes(progress: batches.Progress, shown: str) -> list[tuple[str, str, int]]:
+    """The outcomes that photos of this import have, and the one that is shown: value, words, how many."""
+    counts = [(value, label, int(getattr(progress, value))) for value, label in BatchPhoto.State.choices]
+    return [one for one in counts if one[2] or one[0] == shown]

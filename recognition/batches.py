@@ -27,11 +27,14 @@ from django.utils import timezone
 from accounts import vault
 from accounts.models import User
 from accounts.services import Actor, record
-from recognition.batch_sources import BatchError, Entry, Source, UnreadableError
+from recognition.batch_sources import BatchError, Entry, Source
 from recognition.engine import ModelError
+from recognition.errors import RecognitionError
 from recognition.models import NAME_LENGTH, Batch, BatchPhoto, OnDuplicate, Person, Watchlist
-from recognition.photos import Upload
-from recognition.services import Enrolment, RecognitionError, clean_name, enrol, watchlist_named
+from recognition.names import clean_name
+from recognition.photos import UnreadableError, Upload
+from recognition.services import Enrolment, enrol
+from recognition.watchlist_services import watchlist_named
 
 _log = logging.getLogger(__name__)
 SLICE_SECONDS = 20.0  # so long a worker stays with one batch before others get their turn

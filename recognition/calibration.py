@@ -21,7 +21,8 @@ import numpy as np
 from django.db.models import Count, Max, Min
 
 from accounts import vault
-from recognition.engine.impostors import ImpostorCurve, Share, of_comparison, of_search
+from recognition.engine import ImpostorCurve, Share
+from recognition.engine.impostors import of_comparison, of_search
 from recognition.engine.metrics import Scores, trials_needed
 from recognition.engine.protocol import all_pairs
 from recognition.gallery import template_bind

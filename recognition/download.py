@@ -75,18 +75,6 @@ class Progress(Protocol):
     def say(self, text: str) -> None: ...
 
 
-class Silent:
-    """Progress that nobody sees."""
-
-    def begin(self, name: str, *, total: int | None, done: int) -> None: ...
-
-    def advance(self, count: int) -> None: ...
-
-    def end(self) -> None: ...
-
-    def say(self, text: str) -> None: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """A file to fetch. Empty `sha256`: any content is accepted; `size` None: any length up to MOST_BYTES."""

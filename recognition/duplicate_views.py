@@ -14,9 +14,9 @@ from accounts.htmx import PageRequest, go_to, render_page
 from accounts.ids import parse_id
 from recognition import duplicates, merging
 from recognition.engine import EngineError
+from recognition.errors import RecognitionError
 from recognition.gallery import gallery
 from recognition.models import Person
-from recognition.services import RecognitionError
 
 # Comparing all with all takes about two seconds for so many; with more the command `duplicates` does it.
 MAX_TEMPLATES = 30_000

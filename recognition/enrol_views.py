@@ -20,11 +20,13 @@ from accounts.pictures import thumbnail
 from accounts.vault import VaultError
 from recognition import pending, services
 from recognition.engine import EngineError
+from recognition.errors import RecognitionError
 from recognition.forms import EnrolForm, PhotosForm
 from recognition.gallery import gallery
 from recognition.models import OnDuplicate, PendingEnrolment, Person, Watchlist
+from recognition.names import clean_name
 from recognition.photos import Treatment, Upload
-from recognition.services import Enrolment, RecognitionError
+from recognition.services import Enrolment
 
 _TREATMENTS = {"picture": Treatment.ENHANCED_PICTURE, "matching": Treatment.ENHANCED_MATCHING}
 
@@ -90,7 +92,7 @@ def decide(request: PageRequest, pk: uuid.UUID) -> HttpResponse:
             }
             for photo in question.photos
         ]
-        context["usable"] = any(not photo.why for photo in question.photos)
+        context["usable"] = sum(not photo.why for photo in question.photos)
     except (EngineError, VaultError) as error:
         messages.error(request, str(error))
     return render_page(request, "recognition/decide.html", context)
@@ -122,7 +124,7 @@ def _enrol(
             on_duplicate=OnDuplicate.REFUSE,
             careful=True,
         )
-        name = services.clean_name(name)
+        name = clean_name(name)
     except RecognitionError as error:
         form.add_error("name" if "name" in form.fields else None, str(error))
         return None
@@ -182,7 +184,7 @@ def _offer(request: PageRequest, person: Person, photos: Sequence[Upload]) -> No
     """Keeps photos of poor quality for a while, and says where their enhanced form can be looked at."""
     if photos:
         row = pending.keep(user=request.user, name=person.name, photos=photos, person=person)
-        text = "Photos of poor quality were not used. <a href='{}'>Look at them enhanced</a> and decide."
+        text = "Enhancing may help photos of poor quality. <a href='{}'>Look at them enhanced</a> and decide."
         messages.info(request, format_html(text, reverse("enrol_decide", args=[row.pk])))
 
 

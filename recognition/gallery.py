@@ -1,9 +1,10 @@
 """The gallery in memory: decrypted templates and what is needed to decide, following the database.
 
 Triggers of the database raise GalleryRevision with every change of people, templates and watchlists, whoever made it.
-`gallery()` compares the revision at most every GALLERY_POLL_SECONDS and loads only what is new, so that an enrolment
-or a deletion made in any process takes effect everywhere within two seconds. Searches work on an immutable snapshot
-and never wait for an update. Nothing decrypted is ever written anywhere.
+`gallery()` compares the revision at most every GALLERY_POLL_SECONDS and loads only what is new, which the triggers have
+written down (`gallery_changes`), so that an enrolment or a deletion made in any process takes effect everywhere within
+two seconds, whatever the size of the gallery. Searches work on an immutable snapshot and never wait for an update.
+Nothing decrypted is ever written anywhere.
 
 A snapshot carries the pack that made its templates. Who embeds a face and then searches takes both from one snapshot:
 then a probe is never compared with templates of another pack, also at the moment in which the pack in use changes. A
@@ -15,20 +16,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Case, F, Min, Value, When
 from django.utils import timezone
 
+from recognition import gallery_people
 from recognition.engine import Candidate, Embedding, EngineError, Gallery, Pack, decide
+from recognition.gallery_changes import Kind, since
 from recognition.gallery_load import template_bind as template_bind
 from recognition.gallery_load import updated
-from recognition.models import GalleryRevision, Person
+from recognition.models import GalleryRevision
 from recognition.packs import current_pack
-from recognition.selectors import valid_entries
 
 _log = logging.getLogger(__name__)
 
@@ -40,9 +42,10 @@ class Snapshot:
     revision: int
     pack: Pack
     templates: Gallery
-    names: dict[int, str]
-    thresholds: dict[int, float]  # only people whose watchlists say something else than the pack
+    names: Mapping[int, str]
+    thresholds: Mapping[int, float]  # only people whose watchlists say something else than the pack
     expires_at: datetime | None  # when the next watchlist entry is over, which no trigger tells
+    is_committed: bool = True  # false: read inside a transaction that had written, and may yet be taken back
 
     @property
     def pack_threshold(self) -> float:
@@ -51,7 +54,8 @@ class Snapshot:
     def holds(self, revision: int) -> bool:
         """Whether it is still what the database says at this revision."""
         over = self.expires_at is not None and self.expires_at <= timezone.now()
-        return not over and self.revision == revision
+        known = self.is_committed or connection.in_atomic_block  # else another transaction can have this revision
+        return known and not over and self.revision == revision
 
     def threshold(self, person: int) -> float:
         """The similarity that is asked for before this person counts as recognised."""
@@ -153,30 +157,30 @@ def _read(known: Snapshot | None) -> Snapshot:
         return known
     with transaction.atomic(durable=not connection.in_atomic_block):
         # First of all, so that whatever changes while the rest is read is found to be new the next time.
-        revision = GalleryRevision.objects.values_list("revision", flat=True).first() or 0
+        base = known if known is not None and known.is_committed else None
+        changes = since(base.revision if base else None, base.pack.version if base else "")
         pack = current_pack()
         same = known is not None and known.pack.version == pack.version
         if known is not None and not same and any(model.state == "ready" for model in known.pack.models):
             pack.warm_up()  # whoever recognises faces here goes on with the new pack without a pause
-        base = known.templates if known is not None and same else Gallery.empty(pack.dimension)
+        now, new = timezone.now(), changes.subjects
+        expired_from = base.expires_at if base is not None else None
         return Snapshot(
-            revision=revision,
+            revision=changes.revision,
             pack=pack,
-            templates=updated(base, pack=pack.version),
-            names=dict(Person.objects.values_list("id", "name")),
-            thresholds=_thresholds(pack),
-            expires_at=valid_entries().aggregate(first=Min("expires_at"))["first"],
+            templates=updated(
+                known.templates if known is not None and same else Gallery.empty(pack.dimension),
+                pack=pack.version,
+                among=new[Kind.TEMPLATE] if same else None,
+            ),
+            names=gallery_people.names(base.names if base else {}, new[Kind.PERSON]),
+            thresholds=gallery_people.thresholds(
+                base.thresholds if base else {},
+                pack=pack,
+                listed=new[Kind.ENTRY] if base is not None and base.pack is pack else None,
+                watchlists=new[Kind.WATCHLIST],
+                over=(expired_from, now) if expired_from is not None and expired_from <= now else None,
+            ),
+            expires_at=gallery_people.next_expiry(now),
+            is_committed=changes.is_committed,
         )
-
-
-def _thresholds(pack: Pack) -> dict[int, float]:
-    """The lowest threshold among a person's valid watchlists, where that is not the pack's own.
-
-    A watchlist's threshold is a similarity of one pack; with another pack the watchlist asks for that pack's own.
-    """
-    own = When(
-        watchlist__threshold__isnull=False, watchlist__threshold_pack=pack.version, then=F("watchlist__threshold")
-    )
-    asked = Case(own, default=Value(pack.threshold))
-    lowest = valid_entries().values_list("person").annotate(lowest=Min(asked))
-    return {person: threshold for person, threshold in lowest if threshold != pack.threshold}

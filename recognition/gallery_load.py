@@ -12,7 +12,7 @@ embeddings (n, d) float32. Errors: DatabaseError from reading.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -59,8 +59,16 @@ class _Arrays(NamedTuple):
     embeddings: Floats
 
 
-def updated(base: Gallery, *, pack: str, progress: Progress | None = None) -> Gallery:
-    """The base without the templates of the pack (its version) that are gone or moved, with those that are new."""
+def updated(
+    base: Gallery, *, pack: str, among: Collection[int] | None = None, progress: Progress | None = None
+) -> Gallery:
+    """The base without the templates of the pack (its version) that are gone or moved, with those that are new.
+
+    `among`: the ids of all that may have changed, which are read anew; without it the ids of all templates are compared
+    with those in the database, which does not tell when only the embedding of one was replaced.
+    """
+    if among is not None:
+        return _renewed(base, pack, among)
     with transaction.atomic():
         ids, persons = stored_ids(pack)
         had, owners = base.owners()
@@ -77,6 +85,21 @@ def updated(base: Gallery, *, pack: str, progress: Progress | None = None) -> Ga
         base = base.changed(remove=had[gone])
         pieces = _pieces(pack, base.dimension, wanted if len(base) else None, progress, len(wanted))
         return _indexed(base, pieces, len(ids))
+
+
+def _renewed(base: Gallery, pack: str, among: Collection[int]) -> Gallery:
+    """The base in which these templates are as the database has them now."""
+    if not among:
+        return base
+    with transaction.atomic():
+        read = list(_pieces(pack, base.dimension, np.fromiter(among, np.int64, len(among)), None))
+    held = base.holding(among)
+    if not read and len(held) == 0:
+        return base
+    if len(base) == 0:
+        base = Gallery.empty(base.dimension, storage=chosen_storage(), exact=_exact(pack, base.dimension))
+    new = _empty(base.dimension) if not read else _Arrays(*map(np.concatenate, zip(*read, strict=True)))
+    return base.changed(add=Templates(*new), remove=held)
 
 
 def read_templates(pack: str, dimension: int, ids: Ids | None = None, progress: Progress | None = None) -> Templates:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from django.db import DatabaseError
 
 from recognition.calibration import MIN_OWN_COMPARISONS, MIN_OWN_PEOPLE, gallery_impostors
-from recognition.engine import EngineError
-from recognition.engine.impostors import ImpostorCurve
+from recognition.engine import EngineError, ImpostorCurve, Pack
+from recognition.engine.impostors import photos
 from recognition.models import GalleryRevision, Template
 from recognition.packs import current_pack
 
@@ -29,6 +29,7 @@ class Meaning:
     """What strangers score with one pack against the gallery."""
 
     pack: str
+    threshold: float  # what the pack asks for in a search
     templates: int
     curve: ImpostorCurve | None
     is_own: bool
@@ -38,6 +39,17 @@ class Meaning:
         if self.curve is None:
             return NOT_KNOWN
         return self.curve.sentence(similarity, self.templates)
+
+    def of_threshold(self) -> str:
+        """What the pack's threshold means for a gallery of this size; empty where nothing is known."""
+        if self.curve is None or not self.templates:
+            return ""
+        whose = "by what different people of this gallery score" if self.is_own else "by the pack's own figures"
+        return (
+            f"With {photos(self.templates)} in the gallery, {self.curve.fpir(self.threshold, self.templates).odds()} "
+            f"strangers would reach the pack's threshold of {self.threshold:.3f} ({whose}, from "
+            f"{self.curve.comparisons:,} comparisons)."
+        )
 
 
 _kept: Meaning | None = None
@@ -54,7 +66,7 @@ def meaning() -> Meaning | None:
         revision = GalleryRevision.objects.values_list("revision", flat=True).first() or 0
         with _lock:
             if _kept is None or _kept.pack != pack.version or time.monotonic() - _read_at >= _KEPT_SECONDS:
-                _kept, _revision = _read(pack.version, pack.dimension, pack.manifest.impostors), revision
+                _kept, _revision = _read(pack), revision
                 _read_at = time.monotonic()
             elif _revision != revision:  # the size counts at once, the curve changes slowly
                 _kept, _revision = replace(_kept, templates=_count(pack.version)), revision
@@ -78,14 +90,16 @@ def forget() -> None:
         _kept, _read_at, _revision = None, float("-inf"), -1
 
 
-def _read(pack: str, dimension: int, shipped: ImpostorCurve | None) -> Meaning:
-    templates = _count(pack)
-    people = Template.objects.filter(pack=pack).values("person").distinct()[:MIN_OWN_PEOPLE].count()
+def _read(pack: Pack) -> Meaning:
+    curve, is_own = pack.manifest.impostors, False
+    people = Template.objects.filter(pack=pack.version).values("person").distinct()[:MIN_OWN_PEOPLE].count()
     if people >= MIN_OWN_PEOPLE:
-        own = gallery_impostors(pack, dimension, most=_SAMPLE)
+        own = gallery_impostors(pack.version, pack.dimension, most=_SAMPLE)
         if own.people >= MIN_OWN_PEOPLE and len(own.scores) >= MIN_OWN_COMPARISONS:
-            return Meaning(pack=pack, templates=templates, curve=own.curve(), is_own=True)
-    return Meaning(pack=pack, templates=templates, curve=shipped, is_own=False)
+            curve, is_own = own.curve(), True
+    return Meaning(
+        pack=pack.version, threshold=pack.threshold, templates=_count(pack.version), curve=curve, is_own=is_own
+    )
 
 
 def _count(pack: str) -> int:

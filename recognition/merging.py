@@ -16,10 +16,10 @@ from accounts import vault
 from accounts.models import User
 from accounts.services import Actor, record
 from recognition.duplicates import enrolled_digests
+from recognition.errors import RecognitionError
 from recognition.gallery import template_bind
 from recognition.models import BatchPhoto, NotSamePerson, PendingEnrolment, Person, Photo, Template, WatchlistEntry
 from recognition.selectors import digest_bind, photo_bind, portrait_bind
-from recognition.services import RecognitionError
 
 # Sent with `kept` and `gone`, both Person, before `gone` is deleted. Receivers point their rows to `kept`.
 people_merged = Signal()

@@ -97,6 +97,7 @@ class WatchlistEntry(models.Model):
     class Meta:
         verbose_name_plural = "watchlist entries"
         constraints = [models.UniqueConstraint(fields=["watchlist", "person"], name="one_entry_a_person")]
+        indexes = [models.Index("expires_at", name="entry_is_over", condition=models.Q(expires_at__isnull=False))]
 
     def __str__(self) -> str:
         return f"{self.person} on {self.watchlist}"
@@ -160,9 +161,22 @@ class GalleryRevision(models.Model):
     """One row that counts every change of people, templates and watchlists; database triggers raise it."""
 
     revision = models.BigIntegerField(default=0)
+    log_after = models.BigIntegerField(default=0, db_default=0)  # GalleryChange has everything that is newer
 
     def __str__(self) -> str:
         return str(self.revision)
+
+
+class GalleryChange(models.Model):
+    """What was changed at a revision of the gallery, as triggers write it; without a subject: many, or all."""
+
+    revision = models.BigIntegerField(db_index=True)
+    kind = models.CharField(max_length=10)  # gallery_changes.Kind
+    pack = models.CharField(max_length=PACK_LENGTH)
+    subject = models.BigIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject} at {self.revision}"
 
 
 class PackInUse(models.Model):

@@ -12,10 +12,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.problems import Conflict, Problem
-from recognition import pack_selectors, pack_services
+from recognition import pack_selectors, pack_services, packs
 from recognition.engine import EngineError
+from recognition.errors import RecognitionError
 from recognition.models import PackSwitch
-from recognition.services import RecognitionError
 
 
 class SwitchSerializer(serializers.ModelSerializer[PackSwitch]):
@@ -139,7 +139,7 @@ class UseModelView(APIView):
         wanted = UseInput(data=request.data)
         wanted.is_valid(raise_exception=True)
         try:
-            pack_selectors.known_manifest(name)
+            packs.known_manifest(name)
         except EngineError as error:
             raise NotFound(str(error)) from error
         try:

@@ -20,9 +20,10 @@ from urllib.parse import unquote, urlsplit
 import fasteners
 
 from recognition.download import DownloadError, NoSpaceError, Patience, Progress, check_space
-from recognition.engine.manifest import Manifest, ModelFile
+from recognition.engine import Manifest, PackState
+from recognition.engine.manifest import ModelFile
 from recognition.engine.packs import USER_MANIFEST, read_manifest
-from recognition.engine.store import PackState, check_pack, pack_folder, take_in
+from recognition.engine.store import check_pack, pack_folder, take_in
 from recognition.pack_sources import (
     InstallError,
     Taken,

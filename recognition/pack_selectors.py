@@ -8,10 +8,9 @@ from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from recognition import packs, process_state
-from recognition.engine import EngineError, UnknownPack
-from recognition.engine.manifest import Manifest
-from recognition.engine.store import PackCheck, PackState, check_pack
-from recognition.models import PackInUse, PackLicence, PackSwitch, Person, Template, UnusablePhoto, Watchlist
+from recognition.engine import Manifest, PackCheck, PackState, UnknownPack
+from recognition.engine.store import check_pack
+from recognition.models import PackLicence, PackSwitch, Person, Template, UnusablePhoto, Watchlist
 from recognition.process_state import ProcessState
 from recognition.re_embedding import missing_photos
 
@@ -84,9 +83,11 @@ class ModelStatus:
 def model_status() -> ModelStatus:
     """How it stands with the models, in every process."""
     name = packs.name_in_use()
-    manifest = packs.manifests().get(name)
-    problem = "" if manifest is not None else _unknown(name)
-    version = manifest.version if manifest is not None else ""
+    problem = version = ""
+    try:
+        version = packs.known_manifest(name).version
+    except UnknownPack as error:
+        problem = str(error)
     return ModelStatus(
         name=name,
         version=version,
@@ -127,25 +128,9 @@ def switches() -> QuerySet[PackSwitch]:
 
 def licence_accepted(name: str) -> bool:
     """Whether the pack's licence needs no acceptance, or was accepted. Raises engine.UnknownPack."""
-    manifest = known_manifest(name)
+    manifest = packs.known_manifest(name)
     accepted = PackLicence.objects.filter(name=name).first()
     return not manifest.licence.acceptance or _valid(accepted, manifest) is not None
-
-
-def known_manifest(name: str) -> Manifest:
-    """The manifest of this name; raises engine.UnknownPack with a sentence."""
-    manifest = packs.manifests().get(name)
-    if manifest is None:
-        raise UnknownPack(_unknown(name))
-    return manifest
-
-
-def version_in_use() -> str:
-    """The version whose templates are searched; that of the last swap where the pack is not known here any more."""
-    try:
-        return known_manifest(packs.name_in_use()).version
-    except EngineError:
-        return PackInUse.objects.values_list("version", flat=True).first() or ""
 
 
 def consequences(version: str) -> Consequences:
@@ -157,7 +142,7 @@ def consequences(version: str) -> Consequences:
 
 def losses(version: str) -> Losses:
     """Whom the pack in use finds and this version does not, of those whose photos were all looked at."""
-    now = Template.objects.filter(person=OuterRef("pk"), pack=version_in_use())
+    now = Template.objects.filter(person=OuterRef("pk"), pack=packs.version_in_use())
     then = Template.objects.filter(person=OuterRef("pk"), pack=version)
     waiting = missing_photos(version).filter(person=OuterRef("pk"))
     left = Person.objects.filter(Exists(now), ~Exists(then), ~Exists(waiting)).order_by("name", "id")
@@ -186,8 +171,3 @@ def _falling_back(version: str) -> tuple[Watchlist, ...]:
 def _valid(licence: PackLicence | None, manifest: Manifest) -> PackLicence | None:
     """An acceptance counts for the licence that was shown, not for another that the pack has now."""
     return licence if licence is not None and licence.licence == manifest.licence.name else None
-
-
-def _unknown(name: str) -> str:
-    known = ", ".join(sorted(packs.manifests()))
-    return f"There is no model pack {name!r}. Known packs: {known}. Install it with: manage.py models install."

@@ -20,21 +20,12 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import Actor, record
 from recognition import packs
-from recognition.engine import EngineError, Pack, store
-from recognition.engine.manifest import Manifest
-from recognition.engine.store import PackState
+from recognition.engine import EngineError, Manifest, Pack, PackState, store
+from recognition.errors import RecognitionError
 from recognition.models import PackInUse, PackLicence, PackSwitch, Template, UnusablePhoto
-from recognition.pack_selectors import (
-    ACTIVE,
-    current_switch,
-    known_manifest,
-    licence_accepted,
-    losses,
-    model_status,
-    version_in_use,
-)
+from recognition.pack_selectors import ACTIVE, current_switch, licence_accepted, losses, model_status
+from recognition.packs import known_manifest, version_in_use
 from recognition.re_embedding import embed_missing, missing_photos
-from recognition.services import RecognitionError
 
 __all__ = [
     "accept_licence",

@@ -9,13 +9,14 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.htmx import PageRequest, go_to, render_page, wants_partial
-from recognition import pack_selectors, pack_services
-from recognition.engine import EngineError
-from recognition.engine.manifest import Manifest
+from recognition import pack_selectors, pack_services, packs
+from recognition.engine import EngineError, Manifest
+from recognition.errors import RecognitionError
+from recognition.meaning import meaning
 from recognition.models import PackLicence, PackSwitch
-from recognition.services import RecognitionError
 
 _HISTORY = 10
 _NAMES = 20
@@ -29,9 +30,14 @@ _CHANGE = "recognition.change_packinuse"
 def models(request: PageRequest) -> HttpResponse:
     """Every pack, every process, and how far a switch is. HTMX asks for the part that changes every two seconds."""
     status = pack_selectors.model_status()
+    now = str(status.switch.pk) if status.switch is not None else ""
+    if wants_partial(request) and request.GET.get("switch", now) != now:
+        return HttpResponseClientRefresh()  # a switch began or ended: the rest of the page is another too
     hidden = pack_selectors.not_found(status.version)
     context: dict[str, object] = {
         "status": status,
+        "device": settings.MODEL_DEVICE,
+        "fallbacks": _fallbacks(status),
         "switch": status.switch,
         "losses": pack_selectors.losses(status.switch.version) if status.switch is not None else None,
         "hidden": hidden[:_NAMES],
@@ -42,10 +48,11 @@ def models(request: PageRequest) -> HttpResponse:
         unusable = pack_selectors.unusable_photos(subject)
         context |= {
             "packs": pack_selectors.pack_statuses(),
-            "device": settings.MODEL_DEVICE,
+            "threshold_means": found.of_threshold() if (found := meaning()) is not None else "",
             "unusable": unusable[:_UNUSABLE],
             "unusable_count": unusable.count(),
             "unusable_version": subject,
+            "unusable_name": status.switch.name if status.switch is not None else status.name,
             "history": pack_selectors.switches()[:_HISTORY],
         }
     return render_page(request, "recognition/models.html", context, partial="now")
@@ -143,8 +150,14 @@ def retry_unusable(request: PageRequest, name: str) -> HttpResponse:
     return go_to(request, reverse("models"))
 
 
+def _fallbacks(status: pack_selectors.ModelStatus) -> list[str]:
+    """What the processes say of models that do not run on the device that was asked for, each sentence once."""
+    models = [model for process in status.processes or [] for model in process.models]
+    return sorted({model.fallback for model in models if model.fallback})
+
+
 def _manifest(name: str) -> Manifest:
     try:
-        return pack_selectors.known_manifest(name)
+        return packs.known_manifest(name)
     except EngineError as error:
         raise Http404(str(error)) from error

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import connection
 
-from recognition.engine import EngineError, Pack, UnknownPack, load_pack
-from recognition.engine.manifest import Manifest
-from recognition.engine.packs import manifests as engine_manifests
+from recognition.engine import EngineError, Manifest, Pack, UnknownPack, load_pack
+from recognition.engine import manifests as engine_manifests
 from recognition.models import PackInUse, PackLicence
 
 _log = logging.getLogger(__name__)
@@ -33,6 +32,25 @@ on_first_use: list[Callable[[], None]] = []
 def manifests() -> dict[str, Manifest]:
     """Every pack that is known here, the user's own included, by name."""
     return engine_manifests(settings.MODELS_DIR)
+
+
+def known_manifest(name: str) -> Manifest:
+    """The manifest of this name; raises engine.UnknownPack with a sentence."""
+    known = manifests()
+    if name not in known:
+        raise UnknownPack(
+            f"There is no model pack {name!r}. Known packs: {', '.join(sorted(known))}. Choose one of them (until one "
+            "is chosen, the setting MODEL_PACK names it), or install this one with: manage.py models install."
+        )
+    return known[name]
+
+
+def version_in_use() -> str:
+    """The version whose templates are searched; that of the last swap where the pack is not known here any more."""
+    try:
+        return known_manifest(name_in_use()).version
+    except EngineError:
+        return PackInUse.objects.values_list("version", flat=True).first() or ""
 
 
 def current_pack() -> Pack:
@@ -118,12 +136,7 @@ def _lock_swaps(function: str) -> None:
 
 
 def _load(name: str) -> Pack:
-    known = manifests()
-    if name not in known:
-        raise UnknownPack(
-            f"There is no model pack {name!r}. Known packs: {', '.join(sorted(known))}. "
-            "Correct the setting MODEL_PACK, or install the pack with: manage.py models install."
-        )
+    licence = known_manifest(name).licence.name
     return load_pack(
         name,
         cache=settings.MODELS_DIR,
@@ -131,5 +144,5 @@ def _load(name: str) -> Pack:
         threads=settings.MODEL_THREADS,
         report=_log.info,
         # Accepted once for all machines that share the database.
-        accept_licence=PackLicence.objects.filter(name=name, licence=known[name].licence.name).exists(),
+        accept_licence=PackLicence.objects.filter(name=name, licence=licence).exists(),
     )

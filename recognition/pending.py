@@ -18,10 +18,11 @@ from accounts import vault
 from accounts.models import User
 from recognition.duplicates import Duplicate, Probe, notice
 from recognition.engine import PhotoError
+from recognition.errors import RecognitionError
 from recognition.gallery import gallery
 from recognition.models import OnDuplicate, PendingEnrolment, PendingPhoto, Person, Watchlist
 from recognition.photos import Enhancement, Treatment, Upload, check_photo, enhancement, portrait_jpeg
-from recognition.services import Enrolment, RecognitionError, enrol
+from recognition.services import Enrolment, enrol
 
 KEEP_FOR = timedelta(minutes=30)
 _QUALITY = "quality"

@@ -9,18 +9,23 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 import cv2
 import numpy as np
 from django.conf import settings
 
-from recognition.engine import Face, Image, Pack, PhotoError, decode_photo, encode_jpeg
-from recognition.engine.enhance import Enhanced, enhance
+from recognition.engine import Enhanced, Face, Image, Pack, PhotoError, decode_photo, encode_jpeg, enhance
 from recognition.packs import current_pack
 
 PORTRAIT_SIDE = 320
 # A photo of 50 million pixels takes hundreds of MB while it is decoded: so many at once, the others wait.
 PHOTOS_AT_ONCE = threading.BoundedSemaphore(2)
+TOO_LARGE = "The photo has more than the {} MB that are allowed. Save it smaller."
+
+
+class UnreadableError(Exception):
+    """A photo's file can not be read; the message is a sentence for people."""
 
 
 class Treatment(StrEnum):
@@ -60,6 +65,25 @@ class Enhancement:
     after: bytes
     steps: tuple[str, ...]
     problems: tuple[str, ...]
+
+
+def read_file(path: Path) -> bytes:
+    """A photo's file, never more of it than a photo may have; raises UnreadableError."""
+    limit = settings.MAX_PHOTO_MB * 2**20
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except FileNotFoundError:
+        raise UnreadableError("There is no such file. Check the path.") from None
+    except IsADirectoryError:
+        raise UnreadableError("This is a folder. Name the photos in it, such as folder/*.jpg.") from None
+    except PermissionError:
+        raise UnreadableError("The file may not be read by this account. Change its permissions.") from None
+    except (OSError, ValueError):
+        raise UnreadableError("The file can not be read. Check that the disk is there.") from None
+    if len(data) > limit:
+        raise UnreadableError(TOO_LARGE.format(settings.MAX_PHOTO_MB))
+    return data
 
 
 def read_photo(upload: Upload) -> Image:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts import vault
 from recognition.models import Person, Photo, Template, Watchlist, WatchlistEntry
+from recognition.packs import version_in_use
 
 
 def people(*, search: str = "", watchlist: int | None = None) -> QuerySet[Person]:
-    """People by name, with `template_count` and their watchlists."""
+    """People by name, with their watchlists, `photo_count` and `template_count`: what the pack in use finds them by."""
     found = (
-        Person.objects.annotate(template_count=Count("templates", distinct=True))
+        Person.objects.annotate(
+            photo_count=_count_of(Photo.objects.all()),
+            template_count=_count_of(Template.objects.filter(pack=version_in_use())),
+        )
         .prefetch_related("entries__watchlist")
         .order_by("name", "id")
     )
@@ -73,3 +78,9 @@ def photo_bind(person_id: int) -> str:
 def portrait_bind(person_id: int) -> str:
     """What a sealed portrait is bound to."""
     return f"portrait|{person_id}"
+
+
+def _count_of(rows: QuerySet[Photo] | QuerySet[Template]) -> Coalesce:
+    """How many of these rows a person has: counted only for the people that are shown, without a join."""
+    mine = rows.filter(person=OuterRef("pk")).order_by().values("person").annotate(count=Count("id"))
+    return Coalesce(Subquery(mine.values("count")), 0, output_field=IntegerField())

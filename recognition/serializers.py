@@ -25,13 +25,18 @@ class WatchlistRef(serializers.ModelSerializer[Watchlist]):
 
 
 class PersonSerializer(serializers.ModelSerializer[Person]):
-    templates = serializers.IntegerField(source="template_count", read_only=True, help_text="Of every model pack.")
+    photos = serializers.IntegerField(source="photo_count", read_only=True, help_text="All that were enrolled.")
+    templates = serializers.IntegerField(
+        source="template_count",
+        read_only=True,
+        help_text="Of the model pack in use; 0: no search finds the person, until they have a better photo.",
+    )
     watchlists = serializers.SerializerMethodField()
     portrait = serializers.SerializerMethodField(help_text="Where the enrolled face is, as JPEG.")
 
     class Meta:
         model = Person
-        fields = ["id", "name", "notes", "created_at", "templates", "watchlists", "portrait"]
+        fields = ["id", "name", "notes", "created_at", "photos", "templates", "watchlists", "portrait"]
         read_only_fields = fields
 
     @extend_schema_field(WatchlistRef(many=True))

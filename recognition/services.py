@@ -1,37 +1,32 @@
-"""The only writer of people, photos, templates and watchlists; and the search with a photo.
+"""The only writer of people, photos and templates; and the search with a photo.
 
 Computing happens outside transactions; rows are written in one, so that a person is enrolled whole or not at all.
 """
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 
 from accounts import vault
 from accounts.models import User
 from accounts.services import Actor, record
 from recognition.duplicates import Duplicate, Probe, enrolled_digests, notice, picture_digest
 from recognition.engine import Candidate, Face, PhotoError, encode_jpeg
+from recognition.errors import RecognitionError
 from recognition.gallery import Snapshot, gallery, look_again, template_bind
 from recognition.models import (
-    NAME_LENGTH,
-    Category,
     OnDuplicate,
     Person,
     Photo,
     Template,
     Watchlist,
-    WatchlistEntry,
 )
-from recognition.pack_selectors import version_in_use
+from recognition.names import clean_name
 from recognition.packs import share_pack_in_use
 from recognition.photos import PHOTOS_AT_ONCE
 from recognition.photos import Treatment as Treatment
@@ -41,15 +36,10 @@ from recognition.photos import check_photo as check_photo
 from recognition.photos import portrait_jpeg as portrait_jpeg
 from recognition.photos import read_photo as read_photo
 from recognition.selectors import digest_bind, only_person_named, photo_bind, portrait_bind, valid_entries
+from recognition.watchlist_services import add_to_watchlist
 
 _NAMES_LOCK = 0x4C594E02  # any constant: those who enrol under one name take turns
 _TRIES = 5
-# Nothing that belongs in a name: they move the cursor of a terminal, or turn the letters around.
-_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-class RecognitionError(Exception):
-    """Something that was asked for can not be done; the message is a sentence for people."""
 
 
 class PackChanged(Exception):
@@ -96,19 +86,6 @@ class IdentifiedFace:
     @property
     def usable(self) -> bool:
         return self.face.quality.usable
-
-
-def clean_name(name: str) -> str:
-    """The name without needless white space or control characters; raises RecognitionError when it is empty or
-    too long."""
-    name = " ".join(_INVISIBLE.sub("", name).split())
-    if not name:
-        raise RecognitionError("The name is empty. Type a name.")
-    if not name.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in name):
-        raise RecognitionError("The name has characters that are no text. Type it again.")
-    if len(name) > NAME_LENGTH:
-        raise RecognitionError(f"The name has {len(name)} characters; at most {NAME_LENGTH} are kept. Shorten it.")
-    return name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,119 +248,6 @@ def delete_person(*, actor: Actor, person: Person) -> None:
     record(actor=actor, verb="deleted", target=target)
 
 
-@transaction.atomic
-def create_watchlist(
-    *,
-    actor: Actor,
-    name: str,
-    category: Category = Category.OTHER,
-    purpose: str = "",
-    legal_basis: str = "",
-    threshold: float | None = None,
-    is_active: bool = True,
-) -> Watchlist:
-    """Makes a watchlist; raises RecognitionError when the name is taken."""
-    with unique_name("watchlist", name):
-        watchlist = Watchlist.objects.create(
-            name=_free_name(name),
-            category=category,
-            purpose=purpose,
-            legal_basis=legal_basis,
-            threshold=threshold,
-            threshold_pack=_threshold_pack(threshold),
-            is_active=is_active,
-        )
-    record(actor=actor, verb="created", target=f"watchlist {watchlist.pk}")
-    return watchlist
-
-
-@transaction.atomic
-def change_watchlist(
-    *,
-    actor: Actor,
-    watchlist: Watchlist,
-    name: str,
-    category: Category,
-    purpose: str,
-    legal_basis: str,
-    threshold: float | None,
-    is_active: bool,
-) -> Watchlist:
-    """Changes a watchlist; raises RecognitionError when the name is taken. The gallery follows at once."""
-    before = Watchlist.objects.filter(pk=watchlist.pk).values_list("threshold", "threshold_pack").first()
-    if before is None or before[0] != threshold:
-        watchlist.threshold_pack = _threshold_pack(threshold)
-    else:
-        watchlist.threshold_pack = before[1]
-    watchlist.name = _free_name(name, but=watchlist.pk)
-    watchlist.category, watchlist.purpose, watchlist.legal_basis = category, purpose, legal_basis
-    watchlist.threshold, watchlist.is_active = threshold, is_active
-    with unique_name("watchlist", name):
-        watchlist.save()
-    record(actor=actor, verb="changed", target=f"watchlist {watchlist.pk}")
-    return watchlist
-
-
-@transaction.atomic
-def delete_watchlist(*, actor: Actor, watchlist: Watchlist) -> None:
-    """Deletes a watchlist with its entries and its rule; people and alerts remain."""
-    target = f"watchlist {watchlist.pk}"
-    watchlist.delete()
-    record(actor=actor, verb="deleted", target=target)
-
-
-def watchlist_named(*, actor: Actor, name: str) -> Watchlist:
-    """The watchlist of this name; made when there is none yet."""
-    known = Watchlist.objects.filter(name=clean_name(name))
-    try:
-        return known.first() or create_watchlist(actor=actor, name=name)
-    except RecognitionError:  # somebody made it at the same moment
-        return known.get()
-
-
-@transaction.atomic
-def add_to_watchlist(
-    *, actor: Actor, watchlist: Watchlist, person: Person, reason: str = "", expires_at: datetime | None = None
-) -> WatchlistEntry:
-    """Puts a person on a watchlist; who is there already gets the new reason and expiry."""
-    entry, created = WatchlistEntry.objects.update_or_create(
-        watchlist=watchlist,
-        person=person,
-        defaults={"reason": reason, "expires_at": expires_at},
-        create_defaults={
-            "reason": reason,
-            "expires_at": expires_at,
-            "added_by": actor if isinstance(actor, User) else None,
-        },
-    )
-    if created:
-        record(actor=actor, verb="listed", target=f"person {person.pk}", watchlist=watchlist.pk)
-    return entry
-
-
-@transaction.atomic
-def remove_from_watchlist(*, actor: Actor, watchlist: Watchlist, person: Person) -> bool:
-    """Takes a person off a watchlist; False when they were not on it."""
-    gone, _ = WatchlistEntry.objects.filter(watchlist=watchlist, person=person).delete()
-    if gone:
-        record(actor=actor, verb="unlisted", target=f"person {person.pk}", watchlist=watchlist.pk)
-    return bool(gone)
-
-
-@transaction.atomic
-def set_watchlists(*, actor: Actor, person: Person, watchlists: Iterable[Watchlist]) -> None:
-    """Makes these the person's watchlists: adds what is missing, removes what is not named."""
-    wanted = {w.pk: w for w in watchlists}
-    gone = WatchlistEntry.objects.filter(person=person).exclude(watchlist__in=wanted)
-    for entry in gone:
-        record(actor=actor, verb="unlisted", target=f"person {person.pk}", watchlist=entry.watchlist_id)
-    gone.delete()
-    present = set(WatchlistEntry.objects.filter(person=person).values_list("watchlist_id", flat=True))
-    for pk, watchlist in wanted.items():
-        if pk not in present:
-            add_to_watchlist(actor=actor, watchlist=watchlist, person=person)
-
-
 def identify(*, actor: Actor, upload: Upload, top: int = 5) -> list[IdentifiedFace]:
     """Searches the gallery for every face of the photo. The search is recorded, the photo is not kept."""
     snapshot = gallery()
@@ -407,33 +271,11 @@ def identify(*, actor: Actor, upload: Upload, top: int = 5) -> list[IdentifiedFa
     return found
 
 
-@contextmanager
-def unique_name(kind: str, name: str) -> Iterator[None]:
-    """Writes a row whose name must be free; raises RecognitionError when somebody took it at the same moment."""
-    try:
-        with transaction.atomic():
-            yield
-    except IntegrityError:
-        raise RecognitionError(f"There is a {kind} {clean_name(name)!r} already. Choose another name.") from None
-
-
 def _namesake(name: str) -> Person | None:
     """The one person of this name; whoever else enrols under it at the same moment waits, and then finds them."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_NAMES_LOCK, name])
     return only_person_named(name)
-
-
-def _threshold_pack(threshold: float | None) -> str:
-    """The version of the pack whose similarities a threshold that is set now means."""
-    return "" if threshold is None else version_in_use()
-
-
-def _free_name(name: str, but: int = 0) -> str:
-    name = clean_name(name)
-    if Watchlist.objects.filter(name=name).exclude(pk=but).exists():
-        raise RecognitionError(f"There is a watchlist {name!r} already. Choose another name.")
-    return name
 
 
 def _store(person: Person, usable: UsablePhoto, digest: bytes) -> None:

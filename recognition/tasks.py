@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from recognition import pack_services
+from recognition import gallery_changes, pack_services
 
 
 @shared_task(ignore_result=True)
@@ -21,3 +21,8 @@ def take_up_switches() -> None:
 @shared_task(ignore_result=True)
 def embed_left_out() -> None:
     pack_services.catch_up()
+
+
+@shared_task(ignore_result=True)
+def prune_gallery_changes() -> None:
+    gallery_changes.prune()

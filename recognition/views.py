@@ -17,14 +17,15 @@ from accounts.htmx import PageRequest, go_to, render_page
 from accounts.ids import parse_id
 from accounts.pictures import placeholder, private_jpeg, thumbnail
 from accounts.vault import VaultError
-from recognition import selectors, services
+from recognition import selectors, services, watchlist_services
 from recognition.engine import Candidate, EngineError
 from recognition.enrol_views import content_length
+from recognition.errors import RecognitionError
 from recognition.forms import IdentifyForm, PersonForm
 from recognition.gallery import gallery
 from recognition.meaning import sentence
 from recognition.models import Person, Watchlist
-from recognition.services import IdentifiedFace, RecognitionError, Upload
+from recognition.services import IdentifiedFace, Upload
 
 _log = logging.getLogger(__name__)
 _PEOPLE_A_PAGE = 48
@@ -84,7 +85,7 @@ def edit_person(request: PageRequest, pk: int) -> HttpResponse:
         except RecognitionError as error:
             form.add_error("name", str(error))
         else:
-            services.set_watchlists(actor=request.user, person=person, watchlists=values["watchlists"])
+            watchlist_services.set_watchlists(actor=request.user, person=person, watchlists=values["watchlists"])
             messages.success(request, "Saved.")
             return go_to(request, reverse("person", args=[person.pk]))
     return render_page(request, "recognition/edit_person.html", {"form": form, "person": person})

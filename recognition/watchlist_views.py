@@ -10,10 +10,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.htmx import PageRequest, go_to, render_page
-from recognition import selectors, services
+from recognition import selectors, watchlist_services
+from recognition.errors import RecognitionError
 from recognition.forms import WatchlistForm
 from recognition.models import Watchlist
-from recognition.services import RecognitionError
 
 
 @require_safe
@@ -31,7 +31,7 @@ def add_watchlist(request: PageRequest) -> HttpResponse:
     form = WatchlistForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            watchlist = services.create_watchlist(actor=request.user, **form.cleaned_data)
+            watchlist = watchlist_services.create_watchlist(actor=request.user, **form.cleaned_data)
         except RecognitionError as error:
             form.add_error("name", str(error))
         else:
@@ -48,7 +48,7 @@ def edit_watchlist(request: PageRequest, pk: int) -> HttpResponse:
     form = WatchlistForm(request.POST or None, instance=watchlist)
     if request.method == "POST" and form.is_valid():
         try:
-            services.change_watchlist(actor=request.user, watchlist=watchlist, **form.cleaned_data)
+            watchlist_services.change_watchlist(actor=request.user, watchlist=watchlist, **form.cleaned_data)
         except RecognitionError as error:
             form.add_error("name", str(error))
         else:

@@ -27,7 +27,8 @@ from cameras.models import Camera
 from cameras.services import add_camera
 from recognition.engine import Image, encode_jpeg
 from recognition.models import Category, Person, Watchlist
-from recognition.services import Upload, create_watchlist, enrol
+from recognition.services import Upload, enrol
+from recognition.watchlist_services import create_watchlist
 
 Report = Callable[[str], None]
 

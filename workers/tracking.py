@@ -39,7 +39,6 @@ class Track:
     number: int
     box: Floats
     points: Floats
-    first_t: float
     last_t: float
     score: float  # the best detection's
     hits: int = 1
@@ -108,7 +107,7 @@ class Tracker:
     def _start(self, found: FaceDetections, at: int, t: float) -> Track:
         self._count += 1
         score = float(found.scores[at])
-        track = Track(self._count, found.boxes[at], found.points[at], t, t, score)
+        track = Track(self._count, found.boxes[at], found.points[at], t, score)
         self.tracks.append(track)
         return track
 

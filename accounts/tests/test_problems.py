@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import IntegrityError, OperationalError
 
-from accounts.problems import exception_handler
+from accounts.problems import Unavailable, exception_handler
 from accounts.roles import Role
 from accounts.tests.clients import key_client, problem
 
@@ -40,3 +40,15 @@ def test_what_is_nobodys_mistake_has_its_own_answer(error: Exception, status: in
 
     assert response.status_code == status
     assert str(error) not in str(response.data)
+
+
+def test_what_was_foreseen_is_logged_as_its_sentence_and_the_rest_with_its_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    exception_handler(Unavailable("The model is damaged. Install it again."), {})
+    exception_handler(ZeroDivisionError("division by zero"), {})
+
+    foreseen, unforeseen = caplog.records
+    assert foreseen.getMessage() == "The API could not answer: The model is damaged. Install it again."
+    assert not foreseen.exc_info
+    assert unforeseen.exc_info

@@ -17,7 +17,7 @@ from alerts.models import Alert
 from alerts.tests.factories import AlertFactory
 from cameras.tests.factories import NOON
 from recognition.models import Watchlist
-from recognition.services import delete_watchlist
+from recognition.watchlist_services import delete_watchlist
 
 pytestmark = pytest.mark.django_db
 

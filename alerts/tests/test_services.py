@@ -27,8 +27,9 @@ from cameras.tests.factories import NOON, CameraFactory
 from cameras.tests.records import held, known, let_expire
 from recognition.models import Category, WatchlistEntry
 from recognition.packs import current_pack
-from recognition.services import create_watchlist, delete_person, delete_watchlist, rename_person
+from recognition.services import delete_person, rename_person
 from recognition.tests.factories import PersonFactory, WatchlistEntryFactory, WatchlistFactory
+from recognition.watchlist_services import create_watchlist, delete_watchlist
 
 pytestmark = pytest.mark.django_db
 

@@ -19,7 +19,8 @@ from cameras.services import Lease, LeaseLost
 from cameras.sources import Kind, SourceError
 from cameras.tests.factories import CameraFactory, SightingFactory
 from cameras.tests.records import held, known, let_expire
-from recognition.services import RecognitionError, delete_person
+from recognition.errors import RecognitionError
+from recognition.services import delete_person
 from recognition.tests.factories import PersonFactory, picture
 
 pytestmark = pytest.mark.django_db

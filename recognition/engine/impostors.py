@@ -38,6 +38,16 @@ class Share:
     value: float
     at_most: bool
 
+    @property
+    def says_nothing(self) -> bool:
+        return self.value > 0.5
+
+    def odds(self) -> str:
+        """The share as people say it, to be followed by "strangers"."""
+        if self.says_nothing:
+            return "an unknown number of" if self.at_most else "most"
+        return f"{'fewer than' if self.at_most else 'about'} 1 in {_about(1 / self.value, down=self.at_most):,}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImpostorCurve:
@@ -87,13 +97,8 @@ class ImpostorCurve:
             source=source,
         )
 
-    def to_table(self) -> dict[str, object]:
-        """What `from_table` reads; rounded so that no rate becomes lower."""
-        scores, rates = self._rounded()
-        return {"source": self.source, "comparisons": self.comparisons, "similarities": scores, "rates": rates}
-
     def to_toml(self) -> str:
-        """The [impostors] table as text for a manifest."""
+        """The [impostors] table of a manifest as `from_table` reads it, rounded so that no rate becomes lower."""
         source = self.source.replace("\\", "\\\\").replace('"', '\\"')
         lines = ["[impostors]", f'source = "{source}"', f"comparisons = {self.comparisons}"]
         for name, values in zip(("similarities", "rates"), self._rounded(), strict=True):
@@ -135,14 +140,11 @@ class ImpostorCurve:
         if templates < 1:
             return "The list is empty: there is nobody to be taken for."
         share = self.fpir(similarity, templates)
-        size = "1 photo" if templates == 1 else f"{templates:,} photos"
-        if share.value > 0.5:
-            return f"Most strangers would score this high against a list of this size ({size}): it says nothing."
-        odds = f"1 in {_about(1 / share.value, down=share.at_most):,}"
-        if share.at_most:
-            return f"Fewer than {odds} strangers would score this high against a list of this size ({size}); more is \
-not known."
-        return f"About {odds} strangers would score this high against a list of this size ({size})."
+        text = f"{share.odds().capitalize()} strangers would score this high against a list of this size \
+({photos(templates)})"
+        if share.says_nothing:
+            return f"{text}: it says nothing."
+        return f"{text}; more is not known." if share.at_most else f"{text}."
 
     def _interpolated(self, similarity: float) -> float:
         """The share by the points alone: 1 below them all, 0 above them all."""
@@ -153,6 +155,11 @@ not known."
         if similarity <= self.similarities[0]:
             return float(self.rates[0]) if similarity == self.similarities[0] else 1.0
         return float(np.exp(np.interp(similarity, self.similarities, np.log(self.rates))))
+
+
+def photos(count: int) -> str:
+    """So many photos, in words."""
+    return "1 photo" if count == 1 else f"{count:,} photos"
 
 
 def of_search(fmr: float, templates: int) -> float:

@@ -107,6 +107,11 @@ class Gallery:
         order = np.argsort(ids)
         return ids[order], persons[order]
 
+    def holding(self, ids: Collection[int]) -> Ids:
+        """Those of these template ids that are in it, ascending."""
+        asked = np.unique(np.fromiter(ids, np.int64, len(ids)))
+        return np.sort(np.concatenate([np.zeros(0, np.int64), *(part.holding(asked) for part in self._all())]))
+
     @property
     def templates(self) -> frozenset[int]:
         """The ids of all templates."""

@@ -66,6 +66,12 @@ class Part:
         """The people who have a template left."""
         return self.segment.people if self.removed is None else np.unique(self.persons)
 
+    def holding(self, ids: Ids) -> Ids:
+        """Those of these templates that are left."""
+        positions = self.segment.positions_of(ids)
+        left = positions if self.removed is None else positions[~self.removed[positions]]
+        return self.segment.ids[left]
+
     def without(self, ids: Ids) -> "Part":
         """The part with these templates removed as well."""
         positions = self.segment.positions_of(ids)

@@ -1,10 +1,11 @@
 """How much can a recogniser make of this picture of a face, and is it good enough to enrol?
 
-Every measure comes from the face's pixels, box and five points, without a model. `Quality.score` in [0, 1]
-predicts recognition error: it is `exp(-drop / 0.1)`, where `drop` estimates by how much this picture's similarity
-to a good photo of the same person falls short of 1, as a weighted sum of one penalty for each measure
-(`WEIGHTS`, fitted on one half of the people of a benchmark and checked on the other; docs/quality.md). Below
-`UNUSABLE` a face is too poor to say anything: most searches of people who are enrolled would fail there. Problems are what a person can do something about.
+Every measure comes from the face's pixels, box and five points, without a model. `Quality.score` in [0, 1] predicts
+recognition error: it is `exp(-drop / 0.1)`, where `drop` estimates by how much this picture's similarity to a good
+photo of the same person falls short of 1, as a weighted sum of one penalty for each measure (`WEIGHTS`, fitted on one
+half of the people of a benchmark and checked on the other; docs/quality.md). Below `UNUSABLE` a face is too poor to
+say anything: most searches of people who are enrolled would fail there. Problems are what a person can do something
+about.
 
 Units: size in pixels; angles in degrees, 0 upright and frontal, yaw and roll positive where the face looks (tilts)
 towards the right of the picture, pitch where it looks up; all else in [0, 1] but for `noise` and `blocks`, which are

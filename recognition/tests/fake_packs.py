@@ -18,9 +18,18 @@ from pytest_django import Settings
 
 from accounts import vault
 from recognition import gallery, packs, re_embedding, services
-from recognition.engine import Embedding, FaceDetections, Image, ModelError, Pack, Quality, encode_jpeg
-from recognition.engine.manifest import Licence, Manifest
-from recognition.engine.packs import manifests as real_manifests
+from recognition.engine import (
+    Embedding,
+    FaceDetections,
+    Image,
+    Licence,
+    Manifest,
+    ModelError,
+    Pack,
+    Quality,
+    encode_jpeg,
+)
+from recognition.engine import manifests as real_manifests
 from recognition.engine.types import Floats
 from recognition.models import PackSwitch, Person
 from recognition.selectors import photo_bind

@@ -109,3 +109,15 @@ def _start(handler: BaseHTTPRequestHandler, how: Behaviour, wanted: str) -> int:
     if not wanted or not how.ranges or handler.headers.get("If-Range", how.etag) != how.etag:
         return 0
     return int(wanted.removeprefix("bytes=").removesuffix("-"))
+
+
+class Silent:
+    """Progress that nobody sees."""
+
+    def begin(self, name: str, *, total: int | None, done: int) -> None: ...
+
+    def advance(self, count: int) -> None: ...
+
+    def end(self) -> None: ...
+
+    def say(self, text: str) -> None: ...

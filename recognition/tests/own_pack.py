@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from recognition.engine.packs import load_pack, manifests
+from recognition.engine import load_pack, manifests
 from recognition.engine.store import file_hash, file_path
 
 OWN = """

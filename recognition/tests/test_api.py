@@ -65,7 +65,7 @@ def test_people_are_listed_searched_and_filtered(
     TemplateFactory.create_batch(2, person=ada)
     entry = WatchlistEntryFactory.create(person=ada)
     PersonFactory.create_batch(10)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         everybody = operator.get("/api/v1/people").json()["results"]
     assert len(everybody) == 12
 
@@ -75,6 +75,7 @@ def test_people_are_listed_searched_and_filtered(
         "name": "Ada Lovelace",
         "notes": "",
         "created_at": found["created_at"],
+        "photos": 2,
         "templates": 2,
         "watchlists": [{"id": entry.watchlist_id, "name": entry.watchlist.name}],
         "portrait": f"/api/v1/people/{ada.pk}/portrait",

@@ -10,7 +10,8 @@ import pytest
 from pytest_django import Settings
 
 from recognition import batch_sources
-from recognition.batch_sources import BatchError, Entry, UnreadableError, ZipSource, open_source
+from recognition.batch_sources import BatchError, Entry, ZipSource, open_source
+from recognition.photos import UnreadableError
 from recognition.tests.archives import archive, encrypted
 
 

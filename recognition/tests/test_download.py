@@ -20,14 +20,13 @@ from recognition.download import (
     DownloadError,
     NoSpaceError,
     Patience,
-    Silent,
     Wanted,
     check_space,
     download,
     megabytes,
     without_password,
 )
-from recognition.tests.file_server import Behaviour, FileServer, serving
+from recognition.tests.file_server import Behaviour, FileServer, Silent, serving
 
 CUT = 5 * module.CHUNK
 CONTENT = random.Random(3).randbytes(700_000)

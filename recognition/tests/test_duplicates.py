@@ -10,8 +10,8 @@ from accounts import vault
 from accounts.models import AuditEvent
 from recognition import duplicates, gallery, merging, services
 from recognition.engine import pairs
+from recognition.errors import RecognitionError
 from recognition.models import NotSamePerson, OnDuplicate, Person, Photo, Template
-from recognition.services import RecognitionError
 from recognition.tests.factories import PACK, PersonFactory, TemplateFactory, embedding
 from recognition.tests.fakes import fake_eyes, seen, shot  # noqa: F401  (a fixture)
 from recognition.tests.photos import astronaut, changed, crowd, upload

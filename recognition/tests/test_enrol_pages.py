@@ -324,6 +324,12 @@ def test_an_import_from_upload_to_report(
     assert "9 of 9 photos" in page
     assert "No face was found" in page
     assert "No face was found" not in client.get(place, {"state": "enrolled"}).content.decode()
+    assert [outcome in page for outcome in ("state=enrolled", "state=refused", "state=cancelled")] == [
+        True,
+        True,
+        False,
+    ]
+    assert "No photo with this outcome." in client.get(place, {"state": "cancelled"}).content.decode()
     assert client.get(place, {"state": "nonsense", "page": "zzz"}).status_code == 200
     report = client.get(reverse("import_report", args=[batch.pk]))
     assert report["Content-Type"].startswith("text/csv")

@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection, connections
 from django.utils import timezone
 from pytest_django import Settings
 
-from recognition import gallery, services
+from recognition import gallery, services, watchlist_services
 from recognition.engine import Embedding
 from recognition.gallery import Snapshot
 from recognition.models import Category, GalleryRevision, Person, Template
@@ -174,7 +174,7 @@ def test_thresholds_come_from_valid_entries_on_active_lists() -> None:
     WatchlistEntryFactory.create(watchlist=WatchlistFactory.create(threshold=0.9), person=person)
     assert gallery.gallery().threshold(person.pk) == 0.9
 
-    services.change_watchlist(
+    watchlist_services.change_watchlist(
         actor=None,
         watchlist=person.entries.exclude(pk=entry.pk).get().watchlist,
         name="off",
@@ -186,7 +186,7 @@ def test_thresholds_come_from_valid_entries_on_active_lists() -> None:
     )
     assert gallery.gallery().threshold(person.pk) == 0.97
 
-    services.add_to_watchlist(
+    watchlist_services.add_to_watchlist(
         actor=None, watchlist=strict, person=person, expires_at=timezone.now() - timedelta(seconds=1)
     )
     snapshot = gallery.gallery()

@@ -12,8 +12,8 @@ from pytest_django import Settings
 from accounts import vault
 from accounts.models import AuditEvent, DataKey
 from recognition import gallery, merging, selectors, services
+from recognition.errors import RecognitionError
 from recognition.models import NotSamePerson, Person, Photo, Template, WatchlistEntry
-from recognition.services import RecognitionError
 from recognition.tests.factories import (
     PersonFactory,
     PhotoFactory,

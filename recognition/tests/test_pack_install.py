@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from recognition.download import DownloadError, NoSpaceError, Patience, Silent
-from recognition.engine import Manifest, ModelError
+from recognition.download import DownloadError, NoSpaceError, Patience
+from recognition.engine import Manifest, ModelError, PackState
 from recognition.engine.manifest import parse_manifest
-from recognition.engine.store import PackState, check_pack
+from recognition.engine.store import check_pack
 from recognition.pack_install import InstallError, Unpinned, install, missing_files, own_manifest, remove
-from recognition.tests.file_server import Behaviour, FileServer, serving
+from recognition.tests.file_server import Behaviour, FileServer, Silent, serving
 
 DETECTOR, RECOGNISER = b"detector" * 5000, b"recogniser" * 5000
 HASTE = Patience(tries=2, connect=1.0, read=0.5, sleep=lambda seconds: None)

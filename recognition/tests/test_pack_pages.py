@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -16,7 +17,9 @@ from accounts.roles import Role
 from accounts.tests.clients import key_client, problem
 from accounts.tests.factories import sign_in
 from config.redis import client as redis
-from recognition import process_state, tasks
+from recognition import pack_views, process_state, tasks
+from recognition.engine import ImpostorCurve
+from recognition.meaning import Meaning
 from recognition.models import PackInUse, PackLicence, PackSwitch, Template, UnusablePhoto, Watchlist
 from recognition.pack_services import run_switch, use_pack
 from recognition.process_state import GalleryState, ModelState, ProcessState
@@ -76,7 +79,8 @@ def test_the_page_shows_packs_processes_and_licences(client: Client) -> None:
         assert words in page
     for words in ("cameras", "gate:4711", "286.1", "alpha.onnx", "1234 runs", "used 3 s ago", "12 templates, 5 people"):
         assert words in page
-    assert "ONNX Runtime has no CUDAExecutionProvider here" in page
+    assert page.count("ONNX Runtime has no CUDAExecutionProvider here") == 1  # said once, above, not for each model
+    assert "Not everything runs on cpu" in page
     assert "Models</span>" in client.get("/").content.decode()
 
 
@@ -116,6 +120,32 @@ def test_progress_is_the_part_that_htmx_asks_for(client: Client) -> None:
     assert "<html" not in part
     assert "30 of 40 photos embedded, of which 2 can not be used" in part
     assert 'hx-trigger="every 2s"' in part
+
+
+def test_the_page_is_loaded_anew_when_a_switch_begins_or_ends(client: Client) -> None:
+    """What is polled is a part; packs, buttons and history around it would be those of before."""
+    sign_in(client, Role.ADMINISTRATOR)
+    page = reverse("models")
+    assert "HX-Refresh" not in client.get(page, {"switch": ""}, headers=HTMX)
+    switch = use_pack(actor=None, name="beta")
+    assert f"{page}?switch={switch.pk}" in client.get(page).content.decode()
+    assert "HX-Refresh" not in client.get(page, {"switch": switch.pk}, headers=HTMX)
+    assert client.get(page, {"switch": ""}, headers=HTMX)["HX-Refresh"] == "true"
+    client.post(reverse("model_switch_cancel", args=[switch.pk]))
+    assert client.get(page, {"switch": switch.pk}, headers=HTMX)["HX-Refresh"] == "true"
+    assert "HX-Refresh" not in client.get(page, {"switch": switch.pk})
+
+
+def test_what_the_processes_hold_is_polled_too(client: Client) -> None:
+    process_state.publish(worker())
+    sign_in(client, Role.ADMINISTRATOR)
+    whole = client.get(reverse("models")).content.decode()
+    assert whole.count('id="models-processes"') == 1
+    assert "hx-swap-oob" not in whole
+    part = client.get(reverse("models"), headers=HTMX).content.decode()
+    assert re.search(r'id="models-processes"[^>]* hx-swap-oob="true"', part)
+    assert "gate:4711" in part
+    assert 'role="alert"' not in part  # it would be read out every two seconds
 
 
 def test_who_would_be_lost_is_named_and_decided_about(client: Client, sent: list[int]) -> None:
@@ -173,7 +203,9 @@ def test_unusable_photos_are_looked_at_again_on_request(client: Client) -> None:
     sign_in(client, Role.ADMINISTRATOR)
     UnusablePhoto.objects.create(photo=PhotoFactory.create(), pack="alpha-1", why="Too dark.")
     assert "Too dark." in client.get(reverse("models")).content.decode()
-    client.post(reverse("model_retry", args=["alpha"]))
+    retry = reverse("model_retry", args=["alpha"])
+    assert f'action="{retry}"' in client.get(reverse("models")).content.decode()
+    client.post(retry)
     assert not UnusablePhoto.objects.exists()
 
 
@@ -325,3 +357,36 @@ def test_metrics_go_on_without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["lynceus_redis_up"] == {frozenset(): 0}
     assert found["lynceus_people"] == {frozenset(): 0}
     assert "lynceus_model_loaded" not in found
+
+
+def test_people_are_counted_by_the_pack_in_use(client: Client) -> None:
+    """Templates of the pack before stay, so that going back is instant; no page or list counts them."""
+    found, lost, bare = (PersonFactory.create(name=name) for name in ("Found", "Lost", "Without a photo"))
+    photo = PhotoFactory.create(person=found)
+    for version in ("alpha-1", "beta-1"):
+        TemplateFactory.create(person=found, photo=photo, pack=version)
+    TemplateFactory.create(person=lost, pack="beta-1")
+    rows = key_client(Role.VIEWER).get("/api/v1/people").json()["results"]
+    assert {row["id"]: (row["photos"], row["templates"]) for row in rows} == {
+        found.pk: (1, 1),
+        lost.pk: (1, 0),
+        bare.pk: (0, 0),
+    }
+    sign_in(client, Role.ADMINISTRATOR)
+    page = client.get(reverse("people")).content.decode()
+    assert (page.count("no usable photo"), page.count("no photo yet")) == (1, 1)
+    assert "No template" not in client.get(reverse("person", args=[found.pk])).content.decode()
+    assert "No template of the model pack in use" in client.get(reverse("person", args=[lost.pk])).content.decode()
+    assert "Add a photo." in client.get(reverse("person", args=[bare.pk])).content.decode()
+
+
+def test_the_page_tells_what_the_threshold_means_here(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    curve = ImpostorCurve.from_scores([at / 1000 for at in range(1000)])
+    told = Meaning(pack="alpha-1", threshold=0.6, templates=1, curve=curve, is_own=False)
+    monkeypatch.setattr(pack_views, "meaning", lambda: told)
+    sign_in(client, Role.ADMINISTRATOR)
+    page = client.get(reverse("models")).content.decode()
+    assert "With 1 photo in the gallery, about 1 in 2 strangers would reach" in html.unescape(page)
+    assert "manage.py calibrate" in page
+    monkeypatch.setattr(pack_views, "meaning", lambda: None)
+    assert "manage.py calibrate" not in client.get(reverse("models")).content.decode()

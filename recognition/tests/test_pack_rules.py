@@ -8,11 +8,11 @@ from django.db import connection
 
 from accounts.models import AuditEvent
 from accounts.tests.factories import UserFactory
-from recognition import gallery, pack_selectors, pack_services, services, tasks
+from recognition import gallery, pack_selectors, pack_services, tasks, watchlist_services
 from recognition.engine import FaceDetections, store
+from recognition.errors import RecognitionError
 from recognition.models import PackLicence, PackSwitch, Photo, Template, UnusablePhoto
 from recognition.pack_services import accept_licence, run_switch, use_pack
-from recognition.services import RecognitionError
 from recognition.tests.factories import WatchlistEntryFactory, WatchlistFactory
 from recognition.tests.fake_packs import (
     Eyes,
@@ -121,7 +121,7 @@ def test_of_several_faces_the_enrolled_one_is_found_again(monkeypatch: pytest.Mo
 
 def test_thresholds_count_for_the_pack_they_were_set_with() -> None:
     person = enrolled(1)
-    watchlist = services.create_watchlist(actor=None, name="Strict", threshold=0.97)
+    watchlist = watchlist_services.create_watchlist(actor=None, name="Strict", threshold=0.97)
     assert watchlist.threshold_pack == "alpha-1"
     WatchlistEntryFactory.create(watchlist=watchlist, person=person)
     WatchlistFactory.create(name="Usual")
@@ -130,9 +130,9 @@ def test_thresholds_count_for_the_pack_they_were_set_with() -> None:
     run_switch(use_pack(actor=None, name="beta").pk)
     assert gallery.gallery().threshold(person.pk) == 0.6
     change = {"name": "Strict", "category": watchlist.category, "purpose": "", "legal_basis": "", "is_active": True}
-    services.change_watchlist(actor=None, watchlist=watchlist, threshold=0.97, **change)  # type: ignore[arg-type]
+    watchlist_services.change_watchlist(actor=None, watchlist=watchlist, threshold=0.97, **change)  # type: ignore[arg-type]
     assert gallery.gallery().threshold(person.pk) == 0.6  # what was meant for alpha stays so until it is set anew
-    services.change_watchlist(actor=None, watchlist=watchlist, threshold=0.8, **change)  # type: ignore[arg-type]
+    watchlist_services.change_watchlist(actor=None, watchlist=watchlist, threshold=0.8, **change)  # type: ignore[arg-type]
     assert gallery.gallery().threshold(person.pk) == 0.8
 
 

@@ -18,9 +18,10 @@ from pytest_django import Settings
 from accounts import vault
 from accounts.models import AuditEvent, DataKey
 from accounts.tests.factories import UserFactory
-from recognition import gallery, selectors, services
+from recognition import gallery, selectors, services, watchlist_services
+from recognition.errors import RecognitionError
 from recognition.models import Category, Person, Photo, Template, Watchlist, WatchlistEntry
-from recognition.services import RecognitionError
+from recognition.names import clean_name
 from recognition.tests.factories import PersonFactory, TemplateFactory, WatchlistEntryFactory, WatchlistFactory
 from recognition.tests.photos import astronaut, changed, crowd, nobody, upload
 
@@ -190,7 +191,7 @@ def test_in_an_empty_gallery_nobody_is_found() -> None:
     ("name", "kept"), [("😀", "😀"), (" a \n b ", "a b"), ("a\x00b", "ab"), ("x" * 200, "x" * 200), ("李", "李")]
 )
 def test_names_are_kept_as_people_write_them(name: str, kept: str) -> None:
-    assert services.clean_name(name) == kept
+    assert clean_name(name) == kept
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_names_are_kept_as_people_write_them(name: str, kept: str) -> None:
 )
 def test_names_that_can_not_be_kept_get_a_sentence(name: str, why: str) -> None:
     with pytest.raises(RecognitionError, match=why):
-        services.clean_name(name)
+        clean_name(name)
 
 
 def test_deleting_a_person_shreds_what_is_biometric() -> None:
@@ -215,13 +216,13 @@ def test_deleting_a_person_shreds_what_is_biometric() -> None:
 
 
 def test_a_watchlists_name_is_taken_once() -> None:
-    services.create_watchlist(actor=None, name="Wanted")
-    other = services.create_watchlist(actor=None, name="Missing")
+    watchlist_services.create_watchlist(actor=None, name="Wanted")
+    other = watchlist_services.create_watchlist(actor=None, name="Missing")
 
     with pytest.raises(RecognitionError, match="already"):
-        services.create_watchlist(actor=None, name=" Wanted ")
+        watchlist_services.create_watchlist(actor=None, name=" Wanted ")
     with pytest.raises(RecognitionError, match="already"):
-        services.change_watchlist(
+        watchlist_services.change_watchlist(
             actor=None,
             watchlist=other,
             name="Wanted",
@@ -231,7 +232,7 @@ def test_a_watchlists_name_is_taken_once() -> None:
             threshold=None,
             is_active=True,
         )
-    assert services.watchlist_named(actor=None, name="Wanted").name == "Wanted"
+    assert watchlist_services.watchlist_named(actor=None, name="Wanted").name == "Wanted"
     assert Watchlist.objects.count() == 2
 
 
@@ -239,8 +240,8 @@ def test_a_persons_watchlists_become_exactly_those() -> None:
     kept, gone, new = WatchlistFactory.create_batch(3)
     person = PersonFactory.create()
     for watchlist in (kept, gone):
-        services.add_to_watchlist(actor=None, watchlist=watchlist, person=person, reason="old")
-    services.set_watchlists(actor=None, person=person, watchlists=[kept, new])
+        watchlist_services.add_to_watchlist(actor=None, watchlist=watchlist, person=person, reason="old")
+    watchlist_services.set_watchlists(actor=None, person=person, watchlists=[kept, new])
 
     assert set(person.watchlists.all()) == {kept, new}
     assert WatchlistEntry.objects.get(watchlist=kept).reason == "old"
@@ -251,8 +252,8 @@ def test_a_persons_watchlists_become_exactly_those() -> None:
 def test_taking_somebody_off_a_watchlist_is_said_once() -> None:
     entry = WatchlistEntryFactory.create()
 
-    assert services.remove_from_watchlist(actor=None, watchlist=entry.watchlist, person=entry.person)
-    assert not services.remove_from_watchlist(actor=None, watchlist=entry.watchlist, person=entry.person)
+    assert watchlist_services.remove_from_watchlist(actor=None, watchlist=entry.watchlist, person=entry.person)
+    assert not watchlist_services.remove_from_watchlist(actor=None, watchlist=entry.watchlist, person=entry.person)
     assert AuditEvent.objects.filter(verb="unlisted").count() == 1
 
 
@@ -304,18 +305,18 @@ def test_a_portrait_is_a_small_square_of_the_face() -> None:
 
 
 def test_a_watchlists_name_that_is_taken_at_the_same_moment_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "_free_name", lambda name, but=0: name)  # both looked before either wrote
-    services.create_watchlist(actor=None, name="Missing")
+    monkeypatch.setattr(watchlist_services, "_free_name", lambda name, but=0: name)  # both looked before either wrote
+    watchlist_services.create_watchlist(actor=None, name="Missing")
 
     with pytest.raises(RecognitionError, match="already"):
-        services.create_watchlist(actor=None, name="Missing")
+        watchlist_services.create_watchlist(actor=None, name="Missing")
     assert Watchlist.objects.count() == 1
 
 
 def test_control_characters_and_turned_letters_are_left_out_of_names() -> None:
-    assert services.clean_name("A\x1b[31md\x07a\u202e Love\x9blace") == "A[31mda Lovelace"
+    assert clean_name("A\x1b[31md\x07a\u202e Love\x9blace") == "A[31mda Lovelace"
     family = "\U0001f469\u200d\U0001f467 Zo\u00eb"
-    assert services.clean_name(family) == family
+    assert clean_name(family) == family
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,6 +7,20 @@
     if (event.target.matches("select")) event.target.closest("form[data-at-once]")?.requestSubmit();
   });
 
+  document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+  // Where a part of the page is swapped every few seconds, a screen reader hears only what is new.
+  const heard = new Map();
+  const say = () => {
+    for (const line of document.querySelectorAll("[data-says]")) {
+      const text = document.getElementById(line.dataset.says)?.textContent ?? "";
+      if (heard.has(line) && heard.get(line) !== text) line.textContent = text;
+      heard.set(line, text);
+    }
+  };
+  say();
+  document.addEventListener("htmx:afterSettle", say);
+
   const WORDS = {
     0: "The server did not answer. Check the connection and try again.",
     403: "Your role does not allow this, or the page is too old: reload it and try again.",

@@ -13,14 +13,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from recognition.services import Upload
-
-
-class UnreadablePhotoError(Exception):
-    """A photo's file can not be read; the message is a sentence for people."""
+from recognition.photos import Upload, read_file
 
 
 class JsonCommand(BaseCommand):
@@ -38,24 +33,8 @@ class JsonCommand(BaseCommand):
 
 
 def read_upload(path: str, *, face: int | None = None) -> Upload:
-    """The photo in a file; raises UnreadablePhotoError. Never reads more than a photo may have."""
-    limit = settings.MAX_PHOTO_MB * 2**20
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(limit + 1)
-    except FileNotFoundError:
-        raise UnreadablePhotoError("There is no such file. Check the path.") from None
-    except IsADirectoryError:
-        raise UnreadablePhotoError("This is a folder. Name the photos in it, such as folder/*.jpg.") from None
-    except PermissionError:
-        raise UnreadablePhotoError("The file may not be read by this account. Change its permissions.") from None
-    except (OSError, ValueError) as error:
-        raise UnreadablePhotoError(f"The file can not be read: {error}.") from None
-    if len(data) > limit:
-        raise UnreadablePhotoError(
-            f"The photo has more than the {settings.MAX_PHOTO_MB} MB that are allowed. Save it smaller."
-        )
-    return Upload(name=shown_path(path), data=data, face=face)
+    """The photo in a file; raises UnreadableError."""
+    return Upload(name=shown_path(path), data=read_file(Path(path)), face=face)
 
 
 def shown_path(path: str) -> str:

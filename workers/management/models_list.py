@@ -59,8 +59,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def list_facts(manifest: Manifest, used: InUse) -> dict[str, object]:
-    """One pack, for programs."""
-    check = check_pack(settings.MODELS_DIR, manifest)
+    """One pack, for programs. Its files are hashed: one that was cut off or overwritten must not look usable."""
+    check = check_pack(settings.MODELS_DIR, manifest, deep=True)
     return {
         "name": manifest.name,
         "title": manifest.title,

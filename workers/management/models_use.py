@@ -13,11 +13,12 @@ from django.db import connection
 from recognition import packs
 from recognition.download import megabytes
 from recognition.engine import EngineError, Manifest, store
+from recognition.errors import RecognitionError
 from recognition.models import PackSwitch, Template
 from recognition.pack_install import InstallError, remove
-from recognition.pack_selectors import Consequences, consequences, current_switch, known_manifest, licence_accepted
+from recognition.pack_selectors import Consequences, consequences, current_switch, licence_accepted
 from recognition.pack_services import accept_licence, confirm_switch, forget_templates, run_switch, use_pack
-from recognition.services import RecognitionError
+from recognition.packs import known_manifest
 from workers.management.models_install import confirmed
 
 POLL_SECONDS = 0.5

@@ -13,7 +13,8 @@ from recognition import gallery
 from recognition.engine import Pack
 from recognition.models import Person, Watchlist
 from recognition.packs import current_pack
-from recognition.services import create_watchlist, enrol
+from recognition.services import enrol
+from recognition.watchlist_services import create_watchlist
 from workers import supervisor
 from workers.tests.scenes import photo
 

@@ -20,7 +20,8 @@ from cameras.models import Camera, CameraLease, Sighting, Verdict
 from cameras.services import add_camera, remove_camera, set_enabled, shot_of, take_lease
 from recognition.engine import Pack
 from recognition.models import Watchlist
-from recognition.services import delete_person, delete_watchlist
+from recognition.services import delete_person
+from recognition.watchlist_services import delete_watchlist
 from workers import supervisor
 from workers.camera_loop import CameraLoop
 from workers.sightings import EventKind, Watched

@@ -10,7 +10,7 @@ import pytest
 from accounts.models import AuditEvent
 from cameras.models import Verdict
 from cameras.tests.factories import SightingFactory
-from recognition.engine.impostors import ImpostorCurve
+from recognition.engine import ImpostorCurve
 from recognition.models import Watchlist
 from recognition.tests.factories import (
     PACK,

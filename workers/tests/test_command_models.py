@@ -20,7 +20,7 @@ from django.db import OperationalError
 from pytest_django import Settings
 
 from config.redis import client
-from recognition import gallery, manager, packs, services
+from recognition import gallery, manager, packs, services, watchlist_services
 from recognition.engine import FaceDetections, Image, load_pack
 from recognition.engine.store import file_path
 from recognition.models import PackInUse, PackLicence, PackSwitch, Template, Watchlist
@@ -352,7 +352,7 @@ def test_list_and_verify_start_no_server(tmp_path: Path) -> None:
 @pytest.fixture
 def enrolled(transactional_db: None) -> Iterator[None]:
     client().flushdb()
-    watchlist = services.create_watchlist(actor=None, name="Wanted")
+    watchlist = watchlist_services.create_watchlist(actor=None, name="Wanted")
     photo = services.Upload(name="eileen.jpg", data=astronaut())
     assert services.enrol(actor=None, name="Eileen", photos=[photo], watchlist=watchlist).templates == 1
     Watchlist.objects.update(threshold=0.9, threshold_pack="compact-1")
@@ -447,3 +447,20 @@ def test_the_benchmark_measures_real_faces() -> None:
     assert min(row[key] for key in ("detect_360", "detect_720", "embed_1", "embed_8", "frame")) > 0
     table = run("bench", "compact", "--repeat", "3")
     assert table.out.splitlines()[1].split()[:4] == ["compact", "6", "of", "6"]
+
+
+@pytest.mark.django_db
+def test_the_list_says_that_a_file_was_cut_off_or_overwritten(own: Path, models_dir: Path) -> None:
+    run("install", "--from", str(own))
+    PackInUse.objects.create(pk=1, name="mine", version="mine-1")
+    file = next((models_dir / "mine").glob("*.onnx"))
+    whole = file.read_bytes()
+    for spoilt in (whole[:1000], bytes([whole[0] ^ 1]) + whole[1:]):
+        file.unlink()
+        file.write_bytes(spoilt)
+
+        listed = {one["name"]: one for one in run("list", "--json").facts}
+
+        assert (listed["mine"]["state"], listed["mine"]["in_use"]) == ("damaged", True)
+        assert "Install it again" in listed["mine"]["why"]
+    assert "in use, damaged" in run("list").out

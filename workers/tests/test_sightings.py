@@ -74,7 +74,7 @@ def desk(clock: Clock) -> Desk:
 
 
 def watched(number: int = 1, person: Person | None = None) -> Watched:
-    track = Track(number, np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 0.0, 1.0, 0.99)
+    track = Track(number, np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0, 0.99)
     found = Watched(track, NOON, NOON + timedelta(seconds=1), frames=3, shot=b"a picture")
     if person is not None:
         found.decision = Decision(verdict=Verdict.KNOWN, person=person.pk, similarity=0.9, threshold=0.84)

@@ -174,3 +174,14 @@ def test_fuse_weighs_by_quality() -> None:
 def test_fuse_refuses_nonsense(rows: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]) -> None:
     with pytest.raises(ShapeError):
         fuse(rows, weights)
+
+
+def test_which_of_some_templates_it_holds() -> None:
+    rows = np.eye(6, dtype=np.float32)
+    before = Gallery.build(dimension=6, templates=[9, 3, 5, 7], persons=[1, 2, 2, 1], embeddings=rows[:4])
+    after = before.changed(add=Templates([4, 8], [3, 3], rows[4:]), remove=[5])
+
+    assert before.holding([8, 5, 9, 5]).tolist() == [5, 9]
+    assert after.holding([8, 5, 9, 5]).tolist() == [8, 9]
+    assert after.holding([]).tolist() == []
+    assert Gallery.empty(6).holding([1]).tolist() == []

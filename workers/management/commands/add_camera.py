@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 
 from cameras.services import add_camera
 from cameras.sources import Kind, SourceError, parse_source
-from recognition.services import RecognitionError
+from recognition.errors import RecognitionError
 from workers.management.base import JsonCommand, decimal
 
 

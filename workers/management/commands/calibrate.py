@@ -12,7 +12,7 @@ import numpy as np
 from django.core.management.base import CommandError
 
 from cameras.impostors import unknown_similarities
-from recognition import services
+from recognition import watchlist_services
 from recognition.calibration import (
     MIN_PEOPLE,
     GalleryImpostors,
@@ -22,9 +22,9 @@ from recognition.calibration import (
     gallery_impostors,
     propose,
 )
-from recognition.engine import EngineError, Pack
-from recognition.engine.impostors import ImpostorCurve, Share
+from recognition.engine import EngineError, ImpostorCurve, Pack, Share
 from recognition.engine.metrics import Scores
+from recognition.errors import RecognitionError
 from recognition.models import Category, Person, Template, Watchlist
 from recognition.packs import current_pack, pack_named
 from recognition.selectors import valid_entries
@@ -95,7 +95,7 @@ class Command(JsonCommand):
                 self._write(found.gallery, options["write"])
             if options["set_watchlist"] is not None:
                 self._set(found, options["set_watchlist"], allow=options["extrapolated"])
-        except (EngineError, services.RecognitionError) as error:
+        except (EngineError, RecognitionError) as error:
             raise CommandError(str(error)) from error
         if options["json"]:
             self.print_json(_facts(found))
@@ -132,7 +132,7 @@ class Command(JsonCommand):
                 "set it all the same."
             )
         row = Watchlist.objects.get(name=name)
-        services.change_watchlist(
+        watchlist_services.change_watchlist(
             actor=None,
             watchlist=row,
             name=row.name,

@@ -8,11 +8,14 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from recognition import services
+from recognition import services, watchlist_services
 from recognition.engine import EngineError
+from recognition.errors import RecognitionError
 from recognition.models import OnDuplicate, Person, Watchlist
+from recognition.names import clean_name
+from recognition.photos import UnreadableError
 from recognition.selectors import only_person_named
-from workers.management.base import JsonCommand, UnreadablePhotoError, read_upload, shown_path, whole
+from workers.management.base import JsonCommand, read_upload, shown_path, whole
 
 
 class Command(JsonCommand):
@@ -47,14 +50,14 @@ class Command(JsonCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            name = services.clean_name(options["name"])
-            listed = services.clean_name(options["watchlist"]) if options["watchlist"] is not None else ""
+            name = clean_name(options["name"])
+            listed = clean_name(options["watchlist"]) if options["watchlist"] is not None else ""
             person = None if options["new"] else only_person_named(name)
             if person is not None:
                 self.note(f"{name} is known already (person {person.pk}): the photos are added to them.")
             policy = OnDuplicate.REFUSE if options["refuse_duplicates"] else OnDuplicate.NEW
             done = self._enrol(name, options["photos"], options["face"], listed, person, policy)
-        except (services.RecognitionError, EngineError) as error:
+        except (RecognitionError, EngineError) as error:
             raise CommandError(str(error)) from error
         self._tell(name, done, options["json"])
         if not (done.templates or done.there):
@@ -74,15 +77,15 @@ class Command(JsonCommand):
         for photo in photos:
             try:
                 uploads.append(read_upload(photo, face=face))
-            except UnreadablePhotoError as error:
+            except UnreadableError as error:
                 rejected.append(services.Rejected(photo=shown_path(photo), why=str(error)))
         watchlist = Watchlist.objects.filter(name=listed).first() if listed else None
         done = services.enrol(
             actor=None, name=name, photos=uploads, watchlist=watchlist, person=person, on_duplicate=policy
         )
         if done.person is not None and done.templates and listed and watchlist is None:
-            watchlist = services.watchlist_named(actor=None, name=listed)
-            services.add_to_watchlist(actor=None, watchlist=watchlist, person=done.person)
+            watchlist = watchlist_services.watchlist_named(actor=None, name=listed)
+            watchlist_services.add_to_watchlist(actor=None, watchlist=watchlist, person=done.person)
             self.note(f"The watchlist {listed} was made.")
         rejected += done.rejected
         places = [shown_path(photo) for photo in photos]

@@ -11,9 +11,10 @@ from typing import Any
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
-from recognition import batches, services
+from recognition import batches, watchlist_services
 from recognition.batch_sources import BatchError, Source, open_source
 from recognition.engine import EngineError
+from recognition.errors import RecognitionError
 from recognition.models import Batch, BatchPhoto, OnDuplicate
 from workers.management.base import JsonCommand, shown_path
 
@@ -47,7 +48,7 @@ class Command(JsonCommand):
             source = open_source(path)
             batch = self._batch(source, options)
             done = self._work(batch, source, options["json"])
-        except (BatchError, services.RecognitionError, EngineError) as error:
+        except (BatchError, RecognitionError, EngineError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{shown_path(str(path))} can not be read: {error.strerror}.") from error
@@ -70,7 +71,7 @@ class Command(JsonCommand):
         if options["resume"]:
             self.note("No import of this source was stopped; a new one begins.")
         listed = options["watchlist"]
-        watchlist = services.watchlist_named(actor=None, name=listed) if listed is not None else None
+        watchlist = watchlist_services.watchlist_named(actor=None, name=listed) if listed is not None else None
         policy = OnDuplicate(options["on_duplicate"])
         return batches.start(actor=None, source=source, watchlist=watchlist, on_duplicate=policy, uploaded=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -10,7 +11,8 @@ from django.core.management.base import CommandError
 from recognition import services
 from recognition.engine import Candidate, EngineError
 from recognition.gallery import gallery
-from workers.management.base import JsonCommand, UnreadablePhotoError, read_upload, shown_path, whole
+from recognition.photos import UnreadableError
+from workers.management.base import JsonCommand, read_upload, shown_path, whole
 
 
 class Command(JsonCommand):
@@ -36,7 +38,7 @@ class Command(JsonCommand):
         try:
             upload = read_upload(options["photo"])
             faces = services.identify(actor=None, upload=upload, top=options["top"])
-        except (UnreadablePhotoError, EngineError) as error:
+        except (UnreadableError, EngineError) as error:
             raise CommandError(f"{photo}: {error}") from error
         if not faces:
             raise CommandError(f"{photo}: No face was found.")
@@ -47,7 +49,7 @@ class Command(JsonCommand):
             else:
                 self._tell(number, face, names)
 
-    def _tell(self, number: int, face: services.IdentifiedFace, names: dict[int, str]) -> None:
+    def _tell(self, number: int, face: services.IdentifiedFace, names: Mapping[int, str]) -> None:
         left, top, right, bottom = (round(float(value)) for value in face.face.box)
         who = names.get(face.match.person, "") if face.match is not None else "unknown"
         if not face.usable:
@@ -60,7 +62,7 @@ class Command(JsonCommand):
             self.stdout.write(f"  {rank:>3}. similarity {candidate.similarity:.4f}  {name}")
 
 
-def _facts(face: services.IdentifiedFace, names: dict[int, str]) -> dict[str, object]:
+def _facts(face: services.IdentifiedFace, names: Mapping[int, str]) -> dict[str, object]:
     return {
         "box": [round(float(value), 1) for value in face.face.box],
         "quality": round(face.face.quality.score, 4),
@@ -70,7 +72,7 @@ def _facts(face: services.IdentifiedFace, names: dict[int, str]) -> dict[str, ob
     }
 
 
-def _candidate(candidate: Candidate, names: dict[int, str]) -> dict[str, object]:
+def _candidate(candidate: Candidate, names: Mapping[int, str]) -> dict[str, object]:
     return {
         "person": candidate.person,
         "name": names.get(candidate.person, ""),

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from recognition import merging
+from recognition.errors import RecognitionError
 from recognition.models import Person
-from recognition.services import RecognitionError
 from workers.management.base import JsonCommand, whole
 
 

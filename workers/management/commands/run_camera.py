@@ -15,8 +15,8 @@ from django.core.management.base import BaseCommand, CommandError
 from cameras.models import Camera
 from cameras.services import camera_by_hand
 from cameras.sources import SourceError
+from recognition.errors import RecognitionError
 from recognition.gallery import gallery
-from recognition.services import RecognitionError
 from workers import supervisor
 from workers.sightings import EventKind, Watched
 
