@@ -106,7 +106,7 @@ def pack_statuses() -> list[PackStatus]:
     found = [
         PackStatus(
             manifest=manifest,
-            check=check_pack(settings.MODELS_DIR, manifest),
+            check=check_pack(settings.MODELS_DIR, manifest, deep=True),
             in_use=manifest.name == name,
             templates=counts.get(manifest.version, 0),
             licence=_valid(licences.get(manifest.name), manifest),

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 from recognition.engine.errors import ModelError
@@ -168,7 +169,13 @@ def _move(candidate: Path, target: Path) -> None:
 
 
 def file_hash(path: Path) -> str:
-    """The SHA-256 of a file of any size, as hexadecimal digits."""
+    """The SHA-256 of a file of any size, as hexadecimal digits. A file that did not change is read once a process."""
+    known = path.stat()
+    return _hash(path, known.st_ino, known.st_size, known.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _hash(path: Path, _inode: int, _size: int, _changed: int) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK):
@@ -231,10 +238,10 @@ def _check_packaged(path: Path, file: ModelFile, source: Source, deep: bool) -> 
         if deep and recorded(path) != file_hash(path):
             return PackState.DAMAGED, f"{path} is damaged. It is made again when the pack is next loaded."
         return PackState.READY, ""
-    if deep:
-        source.read()
     if not source.find().is_file():
         return PackState.NOT_INSTALLED, f"{source.find()} is missing. Install {source.distribution} again."
+    if deep and file_hash(source.find()) != source.sha256:
+        source.read()  # says what is wrong with it
     return PackState.READY, f"{file.name} is made of the package {source.distribution} at first use." * bool(
         file.convert
     )

@@ -35,10 +35,10 @@ def fresh(settings: Settings) -> None:
 
 def test_photos_and_templates_move_and_are_found_under_the_kept_person() -> None:
     kept = TemplateFactory.create(person__name="Ada", person__notes="Tall.").person
-    gone = TemplateFactory.create(person__name="Augusta", person__notes="Kind.", vector=embedding(9)).person
+    gone = TemplateFactory.create(person__name="Augusta", person__notes="Kind.", vector=embedding(900_009)).person
     photo = gone.photos.get()
-    TemplateFactory.create(person=gone, photo=photo, pack="another-pack", vector=embedding(9))
-    (before,) = gallery.gallery().search(embedding(9), top=1)
+    TemplateFactory.create(person=gone, photo=photo, pack="another-pack", vector=embedding(900_009))
+    (before,) = gallery.gallery().search(embedding(900_009), top=1)
     assert before.person == gone.pk
     portrait, old_scope = selectors.portrait(gone.pk), gone.scope
 
@@ -54,7 +54,7 @@ def test_photos_and_templates_move_and_are_found_under_the_kept_person() -> None
     opened = vault.unseal(kept.scope, moved.sealed_portrait, bind=selectors.portrait_bind(kept.pk))
     assert opened == portrait
     assert vault.unseal(kept.scope, moved.sealed, bind=selectors.photo_bind(kept.pk)) == picture(before.person)
-    (found,) = gallery.gallery().search(embedding(9), top=1)
+    (found,) = gallery.gallery().search(embedding(900_009), top=1)
     assert found.person == kept.pk
     assert found.similarity == pytest.approx(1.0)
     assert Template.objects.filter(person=kept).count() == 3
