@@ -106,7 +106,7 @@ def unload_idle(seconds: float) -> int:
         if model.state == "ready" and model.used_at is not None and time.monotonic() - model.used_at >= seconds
     ]
     for model in idle:
-        _log.info("%s was not used for %.0f minutes and is unloaded.", model.name, seconds / 60)
+        _log.info("%s was not used for %.0f s and is unloaded.", model.name, seconds)
         model.unload()
     return len(idle)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.core.management.base import CommandError
@@ -21,6 +21,7 @@ from recognition.pack_install import (
     install,
     missing_files,
     own_manifest,
+    remove,
     unpinned_files,
 )
 from recognition.pack_services import accept_licence
@@ -55,6 +56,7 @@ def run_install(asked: Asked) -> Result:
     """Install one pack. Raises CommandError with a sentence for people."""
     try:
         manifest = _which(asked)
+        is_new = manifest.name not in packs.manifests()
         note = _settle_licence(manifest, asked)
         trust = asked.trust or _settle_trust(manifest, asked)
         done = install(
@@ -65,12 +67,18 @@ def run_install(asked: Asked) -> Result:
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. What has come is kept: the same command goes on there.\n")
         raise SystemExit(130) from None
+    verified = None if done.missing else verify(manifest)
+    if is_new and verified is not None and not verified.ok:
+        # Kept, it would stand in the way of the corrected one, which must not replace another pack of its name.
+        remove(manifest.name, settings.MODELS_DIR)
+        why = f"{verified.why} Nothing of it was kept: correct the pack, then install it from its folder again."
+        verified = replace(verified, why=why)
     return Result(
         manifest=manifest,
         placed=done.placed,
         hashes=done.hashes,
         missing=tuple(file.name for file in done.missing),
-        verified=None if done.missing else verify(manifest),
+        verified=verified,
         licence_note=note,
     )
 

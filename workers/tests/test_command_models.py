@@ -204,7 +204,8 @@ def test_a_pack_of_ones_own_from_the_folder_to_the_search(own: Path, models_dir:
 def test_a_network_that_answers_otherwise_is_noticed(own: Path, models_dir: Path) -> None:
     swapped = (own / "mtcnn-r.onnx").read_bytes()
     text = (own / "pack.toml").read_text()
-    right = hashlib.sha256((own / "mtcnn-p.onnx").read_bytes()).hexdigest()
+    original = (own / "mtcnn-p.onnx").read_bytes()
+    right = hashlib.sha256(original).hexdigest()
     (own / "mtcnn-p.onnx").write_bytes(swapped)
     (own / "pack.toml").write_text(text.replace(right, hashlib.sha256(swapped).hexdigest()))
 
@@ -212,6 +213,10 @@ def test_a_network_that_answers_otherwise_is_noticed(own: Path, models_dir: Path
 
     assert done.code == 1
     assert "mtcnn-p" in done.err
+    assert "Nothing of it was kept" in done.err
+    (own / "mtcnn-p.onnx").write_bytes(original)
+    (own / "pack.toml").write_text(text)
+    assert run("install", "--from", str(own)).code == 0
 
 
 @pytest.mark.django_db

@@ -205,8 +205,8 @@ def _lines(found: Findings) -> Iterator[str]:
     for one in found.watchlists:
         whose = "its own threshold" if one.is_own else "the pack's threshold"
         yield (
-            f"Watchlist {one.name}: {one.people:,} people, {one.templates:,} templates, {whose} {one.threshold:.4f}, "
-            f"FPIR {_share(one.fpir)}. {_proposal(one.proposal)}"
+            f"Watchlist {one.name} (people: {one.people:,}, templates: {one.templates:,}): {whose} "
+            f"{one.threshold:.4f}, FPIR {_share(one.fpir)}. {_proposal(one.proposal)}"
         )
     yield "Nothing was changed. To give a watchlist its proposal: --set-watchlist NAME"
 
