@@ -205,18 +205,23 @@ def _opened(rows: Sequence[Row], pack: str, dimension: int) -> _Arrays:
             opened.append(row)
             contents.append(content)
         else:
-            _refuse(template, pack)
+            _refuse(template, person, pack)
     embeddings = np.frombuffer(b"".join(contents), "<f4").reshape(-1, dimension)
     ids = np.fromiter((row[0] for row in opened), np.int64, len(opened))
     persons = np.fromiter((row[1] for row in opened), np.int64, len(opened))
     fit = usable(embeddings)
-    for template in ids[~fit]:
-        _refuse(int(template), pack)
+    for template, person in zip(ids[~fit], persons[~fit], strict=True):
+        _refuse(int(template), int(person), pack)
     return _Arrays(ids[fit], persons[fit], np.asarray(embeddings[fit], np.float32))
 
 
-def _refuse(template: int, pack: str) -> None:
-    _log.error("Template %s is not used: it is no embedding of %s.", template, pack)
+def _refuse(template: int, person: int, pack: str) -> None:
+    _log.error(
+        "Template %s is not used: it is no embedding of %s, so its row was damaged. Enrol a photo of person %s again.",
+        template,
+        pack,
+        person,
+    )
 
 
 def _tell(done: int, total: int, more: int, progress: Progress | None) -> None:

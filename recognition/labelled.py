@@ -227,7 +227,7 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(_MAX_LIST_BYTES + 1)
     except OSError as error:
-        raise LabelError(f"{shown(path)} can not be read: {error.strerror}.") from None
+        raise LabelError(f"{shown(path)} can not be read: {error.strerror}. Check the path.") from None
     if len(data) > _MAX_LIST_BYTES or data[:3] == b"\xff\xd8\xff" or data[:4] == b"\x89PNG":
         raise LabelError(f"{shown(path)} is no list of pairs. Name a folder of photos or a CSV file.")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

@@ -95,6 +95,8 @@ def question(row: PendingEnrolment) -> Question:
             made = enhancement(upload) if error.code == _QUALITY else None
             face = made.before if made is not None else None
             waiting.append(Waiting(number=number, name=upload.name, portrait=face, why=error.message, enhancement=made))
+            if made is not None and not made.problems:  # it may be chosen for matching, so it is asked about as well
+                probes.append(Probe(photo=upload.name, embedding=made.embedding))
             continue
         probes.append(Probe(photo=upload.name, embedding=usable.face.embedding))
         portrait = portrait_jpeg(usable.image, usable.face.box)

@@ -15,7 +15,17 @@ import cv2
 import numpy as np
 from django.conf import settings
 
-from recognition.engine import Enhanced, Face, Image, Pack, PhotoError, decode_photo, encode_jpeg, enhance
+from recognition.engine import (
+    Embedding,
+    Enhanced,
+    Face,
+    Image,
+    Pack,
+    PhotoError,
+    decode_photo,
+    encode_jpeg,
+    enhance,
+)
 from recognition.packs import current_pack
 
 PORTRAIT_SIDE = 320
@@ -59,10 +69,14 @@ class UsablePhoto:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Enhancement:
-    """A photo before and after: two JPEG portraits, sentences on what was done, and on what is wrong even so."""
+    """A photo before and after: two JPEG portraits, sentences on what was done, and on what is wrong even so.
+
+    `embedding` is that of the enhanced face: with it is asked whether the face is enrolled for somebody else.
+    """
 
     before: bytes
     after: bytes
+    embedding: Embedding
     steps: tuple[str, ...]
     problems: tuple[str, ...]
 
@@ -128,6 +142,7 @@ def enhancement(upload: Upload) -> Enhancement | None:
     return Enhancement(
         before=before,
         after=portrait_jpeg(done.image, new_face.box),
+        embedding=new_face.embedding,
         steps=tuple(done.sentences()),
         problems=tuple(new_face.quality.sentences()),
     )

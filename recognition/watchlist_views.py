@@ -14,6 +14,7 @@ from recognition import selectors, watchlist_services
 from recognition.errors import RecognitionError
 from recognition.forms import WatchlistForm
 from recognition.models import Watchlist
+from recognition.packs import version_in_use
 
 
 @require_safe
@@ -21,7 +22,8 @@ from recognition.models import Watchlist
 def watchlists(request: PageRequest) -> HttpResponse:
     """All watchlists."""
     found = selectors.watchlists().select_related("rule")  # which the alerts room gives every watchlist
-    return render_page(request, "recognition/watchlists.html", {"watchlists": found})
+    context = {"watchlists": found, "version": version_in_use()}
+    return render_page(request, "recognition/watchlists.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -54,4 +56,5 @@ def edit_watchlist(request: PageRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, f"The watchlist {watchlist.name} was saved.")
             return go_to(request, reverse("watchlists"))
-    return render_page(request, "recognition/watchlist_form.html", {"form": form, "watchlist": watchlist})
+    context = {"form": form, "watchlist": watchlist, "version": version_in_use()}
+    return render_page(request, "recognition/watchlist_form.html", context)

@@ -25,7 +25,8 @@ from accounts.models import User
 from accounts.roles import Role
 from cameras.models import Camera
 from cameras.services import add_camera
-from recognition.engine import Image, encode_jpeg
+from recognition.engine import EngineError, Image, encode_jpeg
+from recognition.errors import RecognitionError
 from recognition.models import Category, Person, Watchlist
 from recognition.services import Upload, enrol
 from recognition.watchlist_services import create_watchlist
@@ -262,12 +263,11 @@ def _enrol_people(photos: dict[str, Image], report: Report) -> None:
             legal_basis="Demo: the pictures come with freely licensed packages.",
         )
         rendering = encode_jpeg(_rendering(person, photos[person.photo]), quality=90)
-        result = enrol(
-            actor=None,
-            name=person.name,
-            photos=[Upload(name=f"{person.name}.jpg", data=rendering)],
-            watchlist=watchlist,
-        )
+        upload = Upload(name=f"{person.name}.jpg", data=rendering)
+        try:
+            result = enrol(actor=None, name=person.name, photos=[upload], watchlist=watchlist)
+        except (EngineError, RecognitionError) as error:
+            raise DemoError(f"The demo could not enrol {person.name}: {error}") from error
         if result.person is None:
             raise DemoError(f"The demo could not enrol {person.name}: {result.rejected[0].why}")
         report(f"Enrolled {person.name} on “{person.watchlist}”.")

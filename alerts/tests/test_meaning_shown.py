@@ -61,7 +61,7 @@ def test_a_persons_page_says_it_of_the_newest_sighting(operator: Client) -> None
     SightingFactory.create(similarity=0.912, person=person)
     TemplateFactory.create(person=person)
     page = operator.get(reverse("person", args=[person.pk])).content.decode()
-    assert "Similarity 0.912: " in page
+    assert "similarity 0.912: " in page
     assert page.count("strangers would score this high") == 1
 
 

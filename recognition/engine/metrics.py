@@ -78,11 +78,10 @@ def det(
     same, same_counts = _checked(genuine, genuine_weights)
     different, different_counts = _checked(impostor, impostor_weights)
     thresholds = np.unique(np.concatenate([same, different, [-math.inf, math.inf]]))
-    return Det(
-        thresholds=thresholds,
-        fmr=1 - _share_below(different, different_counts, thresholds),
-        fnmr=_share_below(same, same_counts, thresholds),
-    )
+    strangers, all_strangers = _below(different, different_counts, thresholds)
+    mates, all_mates = _below(same, same_counts, thresholds)
+    # Counted before it is divided: 1 - 19/20 is a little more than 1/20, and so not "at most 0.05".
+    return Det(thresholds=thresholds, fmr=(all_strangers - strangers) / all_strangers, fnmr=mates / all_mates)
 
 
 def equal_error_rate(curve: Det) -> float:
@@ -169,10 +168,9 @@ def _checked(scores: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[Scor
     return values, counts
 
 
-def _share_below(values: Scores, counts: Scores, thresholds: Scores) -> Scores:
-    """The share of the values that lies below each threshold."""
+def _below(values: Scores, counts: Scores, thresholds: Scores) -> tuple[Scores, float]:
+    """How many of the values lie below each threshold, and how many there are; NaN of none."""
     order = np.argsort(values, kind="stable")
     total = np.concatenate([[0.0], np.cumsum(counts[order])])
-    if total[-1] <= 0:
-        return np.full(len(thresholds), math.nan)
-    return np.asarray(total[np.searchsorted(values[order], thresholds, side="left")] / total[-1], np.float64)
+    below: Scores = total[np.searchsorted(values[order], thresholds, side="left")]
+    return below, float(total[-1]) if total[-1] > 0 else math.nan

@@ -30,7 +30,7 @@ class Layout:
     coded: int = 16_384  # a segment from this size on is searched by its codes first
     segment: int = 262_144  # the largest segment
     recent: int = 2_048  # so many new ones become a segment of their own
-    shortlist: int = 1_024  # rows that codes propose and that are then compared
+    shortlist: int = 2_048  # rows that codes propose and that are then compared
     few: int = 16_384  # when a filter leaves no more rows than this, all of them are compared
 
 

@@ -203,6 +203,25 @@ def test_a_poor_photo_is_shown_enhanced_and_used_only_as_chosen(client: Client, 
     assert Template.objects.count() == (used == "matching")
 
 
+def test_an_enhanced_face_that_is_enrolled_already_is_asked_about(client: Client) -> None:
+    sign_in(client, Role.OPERATOR)
+    known = services.enrol(actor=None, name="Eileen", photos=[upload(astronaut())]).person
+    assert known is not None
+    answer = client.post(reverse("enrol"), {"name": "Eve", "photos": [photo(small_astronaut(), "far.jpg")]})
+    assert answer.status_code == 200
+    row = PendingEnrolment.objects.get()
+    place = reverse("enrol_decide", args=[row.pk])
+
+    page = client.get(place).content.decode()
+    assert "This looks like Eileen" in page
+    assert "Enrol Eve as a new person anyway" in page
+
+    chosen = {"choice": f"join:{known.pk}", f"photo-{row.photos.get().pk}": "matching"}
+    assert client.post(place, chosen)["Location"] == reverse("person", args=[known.pk])
+    assert Person.objects.count() == 1
+    assert known.templates.count() == 2
+
+
 def test_what_rests_on_an_enhanced_photo_says_so(client: Client) -> None:
     sign_in(client, Role.OPERATOR)
     person = TemplateFactory.create(person__name="Ada").person

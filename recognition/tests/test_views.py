@@ -17,6 +17,7 @@ from accounts.tests.factories import sign_in
 from recognition import services
 from recognition.engine import Candidate, Face, PhotoError, Quality
 from recognition.models import Person, Photo, Template, Watchlist, WatchlistEntry
+from recognition.packs import version_in_use
 from recognition.services import IdentifiedFace, Upload, UsablePhoto
 from recognition.tests.factories import (
     PACK,
@@ -324,3 +325,13 @@ def test_a_watchlists_name_is_taken_once(client: Client) -> None:
         answer = client.post(reverse("watchlist_add"), {"name": name, "category": "other"})
         assert sentence in answer.content.decode()
     assert Watchlist.objects.count() == 1
+
+
+def test_a_threshold_of_another_pack_says_that_it_does_not_count(client: Client) -> None:
+    sign_in(client, Role.ADMINISTRATOR)
+    watchlist = WatchlistFactory.create(threshold=0.8, threshold_pack=version_in_use())
+    pages = [reverse("watchlists"), reverse("watchlist_edit", args=[watchlist.pk])]
+    assert not any("set for" in client.get(page).content.decode() for page in pages)
+
+    Watchlist.objects.update(threshold_pack="other-1")
+    assert all("set for other-1" in client.get(page).content.decode() for page in pages)

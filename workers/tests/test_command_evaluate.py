@@ -13,6 +13,7 @@ from django.conf import settings as configured
 from django.core.management import CommandError, call_command, load_command_class
 
 from recognition.tests.photos import astronaut, changed, nobody
+from workers.management.commands import evaluate
 from workers.tests.test_commands_people import Done, run
 
 KEYS = ["pack", "pairs", "genuine", "impostor", "not_found", "auc", "eer", "threshold", "fmr", "fnmr", "accuracy"]
@@ -78,6 +79,18 @@ def test_what_can_not_be_done_gets_a_sentence(photos: Path, words: list[str], wh
     assert done.code == 1
     assert why in done.err
     assert done.out == ""
+
+
+@pytest.mark.parametrize("words", [["--plot", "gone/det.svg"], ["--pack", "compact", "--pack", "opencv"]])
+def test_what_can_not_end_well_is_said_before_photos_are_measured(
+    photos: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(*args: object, **kwargs: object) -> None:
+        raise AssertionError("photos were measured")
+
+    monkeypatch.setattr(evaluate, "embed_photos", measured)
+    with pytest.raises(CommandError, match=r"Choose another place|is not installed"):
+        call_command("evaluate", str(photos / "set"), *words)
 
 
 def test_it_needs_neither_database_nor_redis(photos: Path, tmp_path: Path) -> None:

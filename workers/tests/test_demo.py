@@ -95,3 +95,9 @@ def test_without_the_pictures_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(demo, "find_spec", lambda name: None)
     with pytest.raises(demo.DemoError, match=r"which is not installed\. Run `make install`"):
         prepared()
+
+
+def test_with_an_unknown_pack_it_says_what_to_do(settings: LazySettings) -> None:
+    settings.MODEL_PACK = "nonsense"
+    with pytest.raises(demo.DemoError, match=r"no model pack 'nonsense'.*Choose one of them"):
+        prepared()

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -63,6 +63,7 @@ def test_every_point_of_a_det_curve_is_what_counting_gives(genuine: list[float],
     assert 0 <= m.equal_error_rate(curve) <= 1
 
 
+@example(genuine=[0.0], impostor=[0.0] * 19 + [0.1], fmr=0.05)
 @given(genuine=SCORES, impostor=SCORES, fmr=st.sampled_from([0.0, 0.05, 0.2, 0.5, 1.0]))
 @settings(max_examples=200, deadline=None)
 def test_the_threshold_for_a_rate_keeps_to_it_and_no_lower_one_does(

@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 from recognition.accuracy import Progress, Report, embed_photos, measure
 from recognition.accuracy_text import report_facts, report_lines
 from recognition.det_plot import SUFFIXES, draw_det
-from recognition.engine import EngineError, load_pack
+from recognition.engine import EngineError, Pack, load_pack
 from recognition.labelled import LabelError, Labelled, read_labelled
 from workers.management.base import JsonCommand
 
@@ -47,11 +47,15 @@ class Command(JsonCommand):
         plot: Path | None = options["plot"]
         if plot is not None and plot.suffix.lower() not in SUFFIXES:
             raise CommandError(f"--plot {plot}: the file must end in {' or '.join(SUFFIXES)}.")
+        if plot is not None and not plot.parent.is_dir():
+            raise CommandError(f"--plot {plot}: there is no folder {plot.parent}. Choose another place, or make it.")
         try:
             labelled = read_labelled(options["place"], groups=options["groups"])
             for name in labelled.repeated:
                 self.note(f"Left out: {name} is the same file as another one of this person.")
-            reports = [self._measure(name, labelled) for name in options["pack"] or [settings.MODEL_PACK]]
+            # All are looked for before the first is measured: that takes minutes.
+            packs = [self._load(name) for name in options["pack"] or [settings.MODEL_PACK]]
+            reports = [self._measure(pack, labelled) for pack in packs]
             if plot is not None:
                 self._draw(reports, plot)
         except (LabelError, EngineError) as error:
@@ -62,14 +66,16 @@ class Command(JsonCommand):
             return
         self.stdout.write("\n\n".join("\n".join(report_lines(report)) for report in reports))
 
-    def _measure(self, name: str, labelled: Labelled) -> Report:
-        pack = load_pack(
+    def _load(self, name: str) -> Pack:
+        return load_pack(
             name,
             cache=settings.MODELS_DIR,
             device=settings.MODEL_DEVICE,
             threads=settings.MODEL_THREADS,
             report=self.note,
         )
+
+    def _measure(self, pack: Pack, labelled: Labelled) -> Report:
         embedded = embed_photos(
             pack, labelled.photos, max_bytes=settings.MAX_PHOTO_MB * 2**20, progress=self._progress(pack.version)
         )
