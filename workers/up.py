@@ -61,11 +61,24 @@ class Address:
         return Address(host={"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host), port=self.port)  # noqa: S104
 
 
+class Lines(Printer):  # type: ignore[misc]
+    """honcho's printer, for readers that may go away (`manage.py up | head`): then it is silent and asks for a stop."""
+
+    def write(self, message: Message) -> None:
+        try:
+            super().write(message)
+        except OSError:
+            silence = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silence, self.output.fileno())  # what is still to be said on the way down is not missed
+            os.close(silence)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
 class Terminal(honcho.manager.Manager):  # type: ignore[misc]
     """honcho's manager with a stop that works at any moment, and lines of our own among the others."""
 
     def __init__(self) -> None:
-        super().__init__(Printer(sys.stdout))
+        super().__init__(Lines(sys.stdout))
         self._printer.width = len("services")  # the longest name, before it is known
         self._running = False
 

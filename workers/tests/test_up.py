@@ -92,7 +92,7 @@ def test_only_embedded_servers_are_watched(
 class Running:
     """A real `manage.py up` on a folder of its own."""
 
-    def __init__(self, data_dir: Path, port: int) -> None:
+    def __init__(self, data_dir: Path, port: int, stdout: int | None = None) -> None:
         self.data_dir = data_dir
         self.log = data_dir.with_suffix(".log")
         command = [sys.executable, "manage.py", "up", "--port", str(port)]
@@ -100,7 +100,7 @@ class Running:
             command,
             cwd=REPOSITORY,
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(data_dir)},
-            stdout=self.log.open("w"),
+            stdout=self.log.open("w") if stdout is None else stdout,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
@@ -177,3 +177,23 @@ def test_nothing_is_left_after_up_itself_is_killed(running: Running) -> None:
     running.process.kill()
     running.process.wait()
     running.wait_for(lambda: not running.processes())
+
+
+@pytest.mark.slow
+def test_up_stops_when_nobody_reads_its_lines_any_more(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    piped = Running(tmp_path / "data", port, stdout=subprocess.PIPE)
+    try:
+        lines = piped.process.stdout
+        assert lines is not None
+        for line in lines:
+            if b"services started" in line:
+                break
+        lines.close()
+        assert piped.process.wait(60) == 0
+        assert piped.processes() == []
+    finally:
+        for process in piped.processes():
+            process.kill()
