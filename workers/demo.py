@@ -169,6 +169,7 @@ def prepare(report: Report) -> None:
         report(f"Making the clips of {len(missing)} demo cameras …")
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             clips = list(pool.map(lambda camera: _clip(folder, camera, photos), missing))
+        _enrol_people(photos, report)  # first: while a camera is missing, the next start makes up for what failed
         for camera, clip in zip(missing, clips, strict=True):
             add_camera(
                 actor=None,
@@ -178,7 +179,6 @@ def prepare(report: Report) -> None:
                 longitude=camera.longitude,
                 loop=True,
             )
-        _enrol_people(photos, report)
     _account(report)
 
 

@@ -101,3 +101,6 @@ def test_with_an_unknown_pack_it_says_what_to_do(settings: LazySettings) -> None
     settings.MODEL_PACK = "nonsense"
     with pytest.raises(demo.DemoError, match=r"no model pack 'nonsense'.*Choose one of them"):
         prepared()
+    settings.MODEL_PACK = "compact"
+    prepared()
+    assert Person.objects.count() == len(demo.PEOPLE)
