@@ -12,6 +12,7 @@ import importlib.util
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
@@ -75,13 +76,13 @@ def compare_embedding(pack: Pack, faces: Sequence[Image], dlib: DlibWay) -> Embe
     pack.recogniser.embed(faces[:8])
     dlib.embed(faces[0])
     for chip in faces:
-        ours, mine = timed(lambda chip=chip: pack.recogniser.embed([chip])[0])  # type: ignore[misc]
-        theirs, other = timed(lambda chip=chip: dlib.embed(chip))  # type: ignore[misc]
+        ours, mine = timed(partial(pack.recogniser.embed, [chip]))
+        theirs, other = timed(partial(dlib.embed, chip))
         times[0].append(ours)
         times[1].append(theirs)
-        largest = max(largest, float(np.abs(mine - other).max()))
+        largest = max(largest, float(np.abs(mine[0] - other).max()))
     for start in range(0, len(faces) - 7, 8):
-        times[2].append(timed(lambda: pack.recogniser.embed(faces[start : start + 8]))[0] / 8)  # noqa: B023
+        times[2].append(timed(partial(pack.recogniser.embed, faces[start : start + 8]))[0] / 8)
     return Embedded(
         chips=len(faces),
         ours=median(times[0]),
@@ -96,7 +97,7 @@ def compare_frames(packs: Sequence[Pack], dlib: DlibWay, *, repeat: int) -> list
     picture = frame()
     ways: dict[str, Callable[[], Boxes]] = {"`face_recognition`": lambda: dlib.faces(picture)[0]}
     for pack in packs:
-        ways[f"`{pack.name}`"] = lambda pack=pack: _whole(pack, picture)  # type: ignore[misc]
+        ways[f"`{pack.name}`"] = partial(_whole, pack, picture)
     times: dict[str, list[float]] = {name: [] for name in ways}
     boxes = {name: way() for name, way in ways.items()}
     for _ in range(repeat):

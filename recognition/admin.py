@@ -48,6 +48,7 @@ class EntriesAdmin(RoomAdmin):
                 watchlist=entry.watchlist,
                 person=entry.person,
                 reason=entry.reason,
+                starts_at=entry.starts_at,
                 expires_at=entry.expires_at,
             )
 
@@ -64,12 +65,12 @@ class EntriesInline(RowsInline):
 
 
 class PersonEntries(EntriesInline):
-    fields = ["watchlist", "reason", "expires_at"]
+    fields = ["watchlist", "reason", "starts_at", "expires_at"]
     verbose_name_plural = "on watchlists"
 
 
 class WatchlistEntries(EntriesInline):
-    fields = ["person", "reason", "expires_at"]
+    fields = ["person", "reason", "starts_at", "expires_at"]
     autocomplete_fields = ["person"]
     verbose_name_plural = "people"
 

@@ -214,11 +214,10 @@ class EntriesView(ListModelMixin, GenericViewSet[WatchlistEntry]):
         return super().list(request)
 
     def create(self, request: Request, watchlist: int) -> Response:
-        """Puts a person on the watchlist; who is on it already gets the new reason and expiry."""
+        """Puts a person on the watchlist; who is on it already gets the new reason and time."""
         found = get_object_or_404(Watchlist, pk=watchlist)
-        entry = watchlist_services.add_to_watchlist(
-            actor=request.user, watchlist=found, **_valid(self.get_serializer(data=request.data))
-        )
+        wanted = _valid(self.get_serializer(data=request.data))
+        entry = watchlist_services.add_to_watchlist(actor=request.user, watchlist=found, **wanted)
         return Response(self.get_serializer(entry).data, status=status.HTTP_201_CREATED)
 
     def destroy(self, request: Request, watchlist: int, person: int) -> Response:
@@ -248,8 +247,7 @@ class IdentifyView(TakesPhotos):
         wanted = _valid(IdentifyInput(data=request.data))
         with problems():
             found = services.identify(actor=request.user, upload=uploads([wanted["photo"]])[0], top=wanted["top"])
-        snapshot = gallery()
-        names = snapshot.names
+        names = gallery().names
         marks = selectors.enhanced_templates([one.template for face in found for one in face.candidates])
         faces = [
             {
@@ -258,7 +256,7 @@ class IdentifyView(TakesPhotos):
                 "usable": face.usable,
                 "match": None if face.match is None else _candidate(face.match, names, marks),
                 "candidates": [_candidate(candidate, names, marks) for candidate in face.candidates],
-                "meaning": sentence(face.candidates[0].similarity, snapshot.pack.version) if face.candidates else "",
+                "meaning": sentence(face.candidates[0].similarity, face.pack) if face.candidates else "",
             }
             for face in found
         ]

@@ -44,7 +44,7 @@ class Snapshot:
     templates: Gallery
     names: Mapping[int, str]
     thresholds: Mapping[int, float]  # only people whose watchlists say something else than the pack
-    expires_at: datetime | None  # when the next watchlist entry is over, which no trigger tells
+    expires_at: datetime | None  # when the next watchlist entry begins or is over, which no trigger tells
     is_committed: bool = True  # false: read inside a transaction that had written, and may yet be taken back
 
     @property
@@ -179,7 +179,7 @@ def _read(known: Snapshot | None) -> Snapshot:
                 pack=pack,
                 listed=new[Kind.ENTRY] if base is not None and base.pack is pack else None,
                 watchlists=new[Kind.WATCHLIST],
-                over=(expired_from, now) if expired_from is not None and expired_from <= now else None,
+                passed=(expired_from, now) if expired_from is not None and expired_from <= now else None,
             ),
             expires_at=gallery_people.next_expiry(now),
             is_committed=changes.is_committed,

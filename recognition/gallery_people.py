@@ -33,19 +33,19 @@ def thresholds(
     pack: Pack,
     listed: Subjects,
     watchlists: Subjects,
-    over: tuple[datetime, datetime] | None,
+    passed: tuple[datetime, datetime] | None,
 ) -> Mapping[int, float]:
     """The thresholds of those whose watchlists say something else than the pack.
 
     Read anew for the people with changed entries (`listed`; None: everybody), those on changed watchlists, and those
-    whose entries were over in the span.
+    whose entries began or were over in the span.
     """
     if listed is None or watchlists is None:
         return _thresholds(pack, None)
     people = set(listed)
     touched = Q(watchlist__in=watchlists) if watchlists else Q()
-    if over is not None:
-        touched |= Q(expires_at__range=over)
+    if passed is not None:
+        touched |= Q(starts_at__range=passed) | Q(expires_at__range=passed)
     if touched:
         found = WatchlistEntry.objects.filter(touched).order_by().values_list("person", flat=True)
         people.update(found[: MOST + 1])
@@ -58,9 +58,11 @@ def thresholds(
 
 
 def next_expiry(now: datetime) -> datetime | None:
-    """When the next entry of an active watchlist is over."""
-    coming = WatchlistEntry.objects.filter(expires_at__gt=now, watchlist__is_active=True)
-    return coming.order_by("expires_at").values_list("expires_at", flat=True).first()
+    """When the next entry of an active watchlist begins or is over: until then what is read now holds."""
+    entries = WatchlistEntry.objects.filter(watchlist__is_active=True).order_by()
+    starts = entries.filter(starts_at__gt=now).aggregate(first=Min("starts_at"))["first"]
+    ends = entries.filter(expires_at__gt=now).aggregate(first=Min("expires_at"))["first"]
+    return min((time for time in (starts, ends) if time is not None), default=None)
 
 
 def _thresholds(pack: Pack, people: Collection[int] | None) -> dict[int, float]:

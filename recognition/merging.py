@@ -140,9 +140,13 @@ def _move_entries(kept: Person, gone: Person) -> tuple[str, ...]:
             entry.person = kept
             entry.save(update_fields=["person"])
             joined.append(entry.watchlist.name)
-        elif own.expires_at is not None and (entry.expires_at is None or entry.expires_at > own.expires_at):
-            own.expires_at, own.reason = entry.expires_at, own.reason or entry.reason
-            own.save(update_fields=["expires_at", "reason"])
+            continue
+        # Both were on it: from the earlier beginning to the later end, none being the earliest and the latest.
+        starts, ends = (own.starts_at, entry.starts_at), (own.expires_at, entry.expires_at)
+        own.starts_at = None if None in starts else min(time for time in starts if time is not None)
+        own.expires_at = None if None in ends else max(time for time in ends if time is not None)
+        own.reason = own.reason or entry.reason
+        own.save(update_fields=["starts_at", "expires_at", "reason"])
     return tuple(joined)
 
 

@@ -82,6 +82,9 @@ class Watchlist(models.Model):
         return self.name
 
 
+OVER_BEFORE = "The entry would be over before it begins. Choose a later end."
+
+
 class WatchlistEntry(models.Model):
     """A person on a watchlist, for a time."""
 
@@ -92,19 +95,36 @@ class WatchlistEntry(models.Model):
     added_by = models.ForeignKey(
         User, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
+    starts_at = models.DateTimeField(null=True, blank=True, help_text="Until then the entry has no effect.")
     expires_at = models.DateTimeField(null=True, blank=True, help_text="From then on the entry has no effect.")
 
     class Meta:
         verbose_name_plural = "watchlist entries"
-        constraints = [models.UniqueConstraint(fields=["watchlist", "person"], name="one_entry_a_person")]
-        indexes = [models.Index("expires_at", name="entry_is_over", condition=models.Q(expires_at__isnull=False))]
+        constraints = [
+            models.UniqueConstraint(fields=["watchlist", "person"], name="one_entry_a_person"),
+            models.CheckConstraint(
+                condition=models.Q(starts_at__isnull=True)
+                | models.Q(expires_at__isnull=True)
+                | models.Q(starts_at__lt=models.F("expires_at")),
+                name="entry_begins_before_it_ends",
+                violation_error_message=OVER_BEFORE,
+            ),
+        ]
+        indexes = [
+            models.Index("starts_at", name="entry_begins", condition=models.Q(starts_at__isnull=False)),
+            models.Index("expires_at", name="entry_is_over", condition=models.Q(expires_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.person} on {self.watchlist}"
 
     @property
-    def is_valid(self) -> bool:
-        return self.expires_at is None or self.expires_at > timezone.now()
+    def has_begun(self) -> bool:
+        return self.starts_at is None or self.starts_at <= timezone.now()
+
+    @property
+    def is_over(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
 
 
 class Photo(models.Model):

@@ -99,7 +99,7 @@ def model_status() -> ModelStatus:
 
 
 def pack_statuses() -> list[PackStatus]:
-    """Every pack that is known, the one in use first, then by name. Files are looked at, not hashed."""
+    """Every pack that is known, the one in use first, then by name. Files are hashed once, and when they change."""
     name = packs.name_in_use()
     counts = dict(Template.objects.order_by().values_list("pack").annotate(n=Count("id")))
     licences = {licence.name: licence for licence in PackLicence.objects.select_related("accepted_by")}

@@ -43,8 +43,9 @@ def watchlists() -> QuerySet[Watchlist]:
 
 def valid_entries(person_id: int | None = None) -> QuerySet[WatchlistEntry]:
     """Entries that have an effect now, on active watchlists: everybody's, or one person's."""
+    now = timezone.now()
     found = WatchlistEntry.objects.filter(
-        Q(expires_at=None) | Q(expires_at__gt=timezone.now()), watchlist__is_active=True
+        Q(starts_at=None) | Q(starts_at__lte=now), Q(expires_at=None) | Q(expires_at__gt=now), watchlist__is_active=True
     ).select_related("watchlist", "person")
     return found if person_id is None else found.filter(person=person_id)
 

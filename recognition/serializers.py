@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.ids import MAX_ID
-from recognition.models import NAME_LENGTH, OnDuplicate, Person, Watchlist, WatchlistEntry
+from recognition.models import NAME_LENGTH, OVER_BEFORE, OnDuplicate, Person, Watchlist, WatchlistEntry
 
 # Photos of one person can not go to another one.
 ON_FOREIGN_FACE = [
@@ -42,7 +42,9 @@ class PersonSerializer(serializers.ModelSerializer[Person]):
     @extend_schema_field(WatchlistRef(many=True))
     def get_watchlists(self, person: Person) -> list[dict[str, Any]]:
         return [
-            {"id": entry.watchlist_id, "name": entry.watchlist.name} for entry in person.entries.all() if entry.is_valid
+            {"id": entry.watchlist_id, "name": entry.watchlist.name}
+            for entry in person.entries.all()
+            if entry.has_begun and not entry.is_over
         ]
 
     def get_portrait(self, person: Person) -> str:
@@ -149,7 +151,13 @@ class EntrySerializer(serializers.ModelSerializer[WatchlistEntry]):
 
     class Meta:
         model = WatchlistEntry
-        fields = ["id", "person", "person_name", "reason", "added_at", "expires_at"]
+        fields = ["id", "person", "person_name", "reason", "added_at", "starts_at", "expires_at"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        starts, ends = attrs.get("starts_at"), attrs.get("expires_at")
+        if starts is not None and ends is not None and starts >= ends:
+            raise serializers.ValidationError({"expires_at": [OVER_BEFORE]})
+        return attrs
 
 
 class IdentifyInput(serializers.Serializer[Any]):

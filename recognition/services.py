@@ -76,10 +76,11 @@ class Enrolment:
 class IdentifiedFace:
     """One face of a searched photo: who it is by decision, and the ranked candidates either way.
 
-    A face too poor to say anything has neither: whom it resembles would be chance.
+    A face too poor to say anything has neither: whom it resembles would be chance. `pack`: the version that searched.
     """
 
     face: Face
+    pack: str
     match: Candidate | None = None
     candidates: tuple[Candidate, ...] = ()
 
@@ -254,13 +255,14 @@ def identify(*, actor: Actor, upload: Upload, top: int = 5) -> list[IdentifiedFa
     with PHOTOS_AT_ONCE:
         image = read_photo(upload)
         faces = snapshot.pack.analyse(image, small_faces=settings.SMALL_FACES != "off")
-    found = []
+    version, found = snapshot.pack.version, []
     for face in faces:
         if not face.quality.usable:
-            found.append(IdentifiedFace(face=face))
+            found.append(IdentifiedFace(face=face, pack=version))
             continue
         candidates = snapshot.search(face.embedding, top=max(top, 2))
-        found.append(IdentifiedFace(face=face, match=snapshot.decide(candidates), candidates=tuple(candidates[:top])))
+        match = snapshot.decide(candidates)
+        found.append(IdentifiedFace(face=face, pack=version, match=match, candidates=tuple(candidates[:top])))
     record(
         actor=actor,
         verb="searched",

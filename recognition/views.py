@@ -153,7 +153,7 @@ def _shown(upload: Upload, found: list[IdentifiedFace]) -> list[FoundFace]:
                 threshold=snapshot.threshold(best.person) if best else snapshot.pack_threshold,
                 problems=one.face.quality.sentences(),
                 usable=one.usable,
-                meaning=sentence(best.similarity, snapshot.pack.version) if best else "",
+                meaning=sentence(best.similarity, one.pack) if best else "",
             )
         )
     return faces

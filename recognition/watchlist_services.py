@@ -10,7 +10,7 @@ from django.db import transaction
 from accounts.models import User
 from accounts.services import Actor, record
 from recognition.errors import RecognitionError
-from recognition.models import Category, Person, Watchlist, WatchlistEntry
+from recognition.models import OVER_BEFORE, Category, Person, Watchlist, WatchlistEntry
 from recognition.names import clean_name, unique_name
 from recognition.packs import version_in_use
 
@@ -87,21 +87,29 @@ def watchlist_named(*, actor: Actor, name: str) -> Watchlist:
 
 @transaction.atomic
 def add_to_watchlist(
-    *, actor: Actor, watchlist: Watchlist, person: Person, reason: str = "", expires_at: datetime | None = None
+    *,
+    actor: Actor,
+    watchlist: Watchlist,
+    person: Person,
+    reason: str = "",
+    starts_at: datetime | None = None,
+    expires_at: datetime | None = None,
 ) -> WatchlistEntry:
-    """Puts a person on a watchlist; who is there already gets the new reason and expiry."""
+    """Puts a person on a watchlist, for the time given; who is there already gets the new reason and time.
+
+    Raises RecognitionError when the time would be over before it begins.
+    """
+    if starts_at is not None and expires_at is not None and starts_at >= expires_at:
+        raise RecognitionError(OVER_BEFORE)
+    given = {"reason": reason, "starts_at": starts_at, "expires_at": expires_at}
     entry, created = WatchlistEntry.objects.update_or_create(
         watchlist=watchlist,
         person=person,
-        defaults={"reason": reason, "expires_at": expires_at},
-        create_defaults={
-            "reason": reason,
-            "expires_at": expires_at,
-            "added_by": actor if isinstance(actor, User) else None,
-        },
+        defaults=given,
+        create_defaults=given | {"added_by": actor if isinstance(actor, User) else None},
     )
-    if created:
-        record(actor=actor, verb="listed", target=f"person {person.pk}", watchlist=watchlist.pk)
+    verb = "listed" if created else "listing changed"
+    record(actor=actor, verb=verb, target=f"person {person.pk}", watchlist=watchlist.pk)
     return entry
 
 

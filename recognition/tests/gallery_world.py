@@ -107,7 +107,8 @@ class World:
             watchlist=watchlist,
             person=self.person(),
             defaults={
-                "expires_at": self.random.choice([None, self.now() + timedelta(hours=self.random.randint(1, 5))])
+                "starts_at": self.random.choice([None, self.now() + timedelta(hours=self.random.randint(0, 2))]),
+                "expires_at": self.random.choice([None, self.now() + timedelta(hours=self.random.randint(3, 6))]),
             },
         )
 

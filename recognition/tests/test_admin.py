@@ -33,8 +33,9 @@ def entries(rows: list[dict[str, Any]], existing: int = 0) -> dict[str, Any]:
         "entries-MIN_NUM_FORMS": 0,
         "entries-MAX_NUM_FORMS": 1000,
     }
+    empty = dict.fromkeys(("starts_at_0", "starts_at_1", "expires_at_0", "expires_at_1", "reason"), "")
     for number, row in enumerate(rows):
-        for name, value in ({"expires_at_0": "", "expires_at_1": "", "reason": ""} | row).items():
+        for name, value in (empty | row).items():
             form[f"entries-{number}-{name}"] = value
     return form
 
@@ -73,6 +74,17 @@ def test_a_person_is_renamed_and_listed(client: Client) -> None:
     assert entry.added_by is not None
     assert verbs() == [("root", "changed"), ("root", "listed")]
     assert GalleryRevision.objects.get().revision > before
+
+
+def test_an_entry_that_is_over_before_it_begins_is_refused(client: Client) -> None:
+    person, watchlist = PersonFactory.create(), WatchlistFactory.create()
+    url = reverse("admin:recognition_person_change", args=[person.pk])
+    row = {"id": "", "person": person.pk, "watchlist": watchlist.pk, "starts_at_0": "2100-01-02", "starts_at_1": "0:00"}
+    row |= {"expires_at_0": "2100-01-01", "expires_at_1": "0:00"}
+    response = client.post(url, {"name": "Ada", "notes": ""} | entries([row]))
+
+    assert "over before it begins" in response.content.decode()
+    assert not WatchlistEntry.objects.exists()
 
 
 def test_an_entry_is_moved_and_removed(client: Client) -> None:

@@ -277,6 +277,9 @@ def test_people_go_on_and_off_a_watchlist(operator: APIClient) -> None:
     problem(operator.delete(f"{url}/{person.pk}"), 404)
     problem(operator.get("/api/v1/watchlists/99999/entries"), 404)
     problem(operator.post(url, {"person": 99999}, format="json"), 400)
+    backwards = {"person": person.pk, "starts_at": "2100-01-02T00:00:00Z", "expires_at": "2100-01-01T00:00:00Z"}
+    problem_of = problem(operator.post(url, backwards, format="json"), 400)
+    assert problem_of["errors"] == {"expires_at": ["The entry would be over before it begins. Choose a later end."]}
 
 
 # The search

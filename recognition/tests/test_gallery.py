@@ -193,6 +193,17 @@ def test_thresholds_come_from_valid_entries_on_active_lists() -> None:
     assert snapshot.threshold(person.pk) == snapshot.pack_threshold
 
 
+def test_a_threshold_comes_when_its_entry_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    begins = timezone.now() + timedelta(hours=1)
+    person = TemplateFactory.create().person
+    WatchlistEntryFactory.create(watchlist=WatchlistFactory.create(threshold=0.5), person=person, starts_at=begins)
+    before = gallery.gallery()
+    assert before.threshold(person.pk) == before.pack_threshold
+
+    monkeypatch.setattr(timezone, "now", lambda: begins)
+    assert gallery.gallery().threshold(person.pk) == 0.5
+
+
 def test_a_threshold_goes_when_its_entry_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     over = timezone.now() + timedelta(hours=1)
     person = TemplateFactory.create().person

@@ -99,6 +99,19 @@ def test_watchlists_are_joined_and_the_longer_entry_counts() -> None:
     }
 
 
+def test_a_joined_entry_begins_with_the_earlier_one() -> None:
+    soon, late = timezone.now() + timedelta(days=1), timezone.now() + timedelta(days=9)
+    both, at_once = (WatchlistEntryFactory.create(starts_at=late) for _ in range(2))
+    kept, gone = both.person, PersonFactory.create()
+    WatchlistEntryFactory.create(watchlist=at_once.watchlist, person=kept, starts_at=late)
+    WatchlistEntryFactory.create(watchlist=both.watchlist, person=gone, starts_at=soon)
+    WatchlistEntryFactory.create(watchlist=at_once.watchlist, person=gone)
+    merging.merge(actor=None, kept=kept, gone=gone)
+
+    begins = {e.watchlist_id: e.starts_at for e in WatchlistEntry.objects.filter(person=kept)}
+    assert begins == {both.watchlist_id: soon, at_once.watchlist_id: None}
+
+
 def test_who_was_told_apart_stays_apart() -> None:
     kept, gone, other = PersonFactory.create_batch(3)
     merging.not_the_same(actor=None, one=gone, other=other)

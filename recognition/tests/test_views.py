@@ -283,9 +283,9 @@ def test_searching_by_photo(client: Client, monkeypatch: pytest.MonkeyPatch) -> 
     near = Candidate(person=ada.pk, template=1, similarity=0.93)
     far = Candidate(person=bob.pk, template=2, similarity=0.71)
     found = [
-        IdentifiedFace(face=face(), match=near, candidates=(near, far)),
-        IdentifiedFace(face=face(), match=None, candidates=(far,)),
-        IdentifiedFace(face=face(), match=None, candidates=()),
+        IdentifiedFace(face=face(), pack=PACK, match=near, candidates=(near, far)),
+        IdentifiedFace(face=face(), pack=PACK, match=None, candidates=(far,)),
+        IdentifiedFace(face=face(), pack=PACK, match=None, candidates=()),
     ]
     names = {ada.pk: "Ada", bob.pk: "Bob"}
     pack = SimpleNamespace(version=PACK)

@@ -184,10 +184,10 @@ def _list_state(
 
 def _lines(found: Findings) -> Iterator[str]:
     pack, impostors, proposal = found.pack, found.gallery, found.proposal
-    yield f"Pack {pack.version}; the gallery has {found.templates:,} templates."
+    yield f"Pack {pack.version}; the gallery has {_many(found.templates, 'template')}."
     yield (
-        f"Impostor scores: {len(impostors.scores):,} comparisons of {impostors.templates:,} templates of "
-        f"{impostors.people:,} different people."
+        f"Impostor scores: {_many(len(impostors.scores), 'comparison')} of {_many(impostors.templates, 'template')} of "
+        f"{_many(impostors.people, 'different person', 'different people')}."
     )
     source = "these scores" if found.is_own else "the scores that came with the pack"
     yield f"The pack asks for {pack.threshold:.4f}: FPIR {_share(found.fpir)} at this size, by {source}."
@@ -218,8 +218,9 @@ def _proposal(proposal: Proposal) -> str:
     if proposal.support is Support.MEASURED:
         return f"Proposed: {proposal.threshold:.4f} ({target}), measured."
     strictest = f"; an FPIR below {proposal.strictest:.2g} is not measurable with them" if proposal.strictest else ""
+    needs = _many(proposal.needs, "comparison")
     return (
-        f"Proposed: {proposal.threshold:.4f} ({target}), extrapolated: that needs {proposal.needs:,} comparisons, "
+        f"Proposed: {proposal.threshold:.4f} ({target}), extrapolated: that needs {needs}, "
         f"there are {proposal.comparisons:,}{strictest}."
     )
 
@@ -228,8 +229,8 @@ def _why(proposal: Proposal) -> str:
     if not proposal.templates:
         return "It has no templates of this pack: enrol people first."
     return (
-        f"{proposal.comparisons:,} comparisons can not speak of it: enrol at least {MIN_PEOPLE} people with photos of "
-        "this site, and keep the pack's own threshold until then."
+        f"{_many(proposal.comparisons, 'comparison')} can not speak of it: enrol at least {MIN_PEOPLE} people with "
+        "photos of this site, and keep the pack's own threshold until then."
     )
 
 
@@ -237,12 +238,16 @@ def _sightings(unknown: Scores, proposal: Proposal) -> str:
     if not len(unknown):
         return "No sighting has stayed unknown yet, so the cameras say nothing about strangers."
     high = float(np.max(unknown))
-    count = "1 sighting" if len(unknown) == 1 else f"{len(unknown):,} sightings"
-    text = f"{count} stayed unknown; the nearest had {high:.4f}"
+    text = f"{_many(len(unknown), 'sighting')} stayed unknown; the nearest had {high:.4f}"
     if proposal.threshold is None:
         return f"{text}."
     over = int((unknown >= proposal.threshold).sum())
-    return f"{text}, {over:,} reach the proposal. Those who reached the threshold in use are not among them."
+    reach = "reaches" if over == 1 else "reach"
+    return f"{text}, {over:,} {reach} the proposal. Those who reached the threshold in use are not among them."
+
+
+def _many(count: int, one: str, many: str = "") -> str:
+    return f"1 {one}" if count == 1 else f"{count:,} {many or f'{one}s'}"
 
 
 def _share(share: Share | None) -> str:
