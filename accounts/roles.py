@@ -36,6 +36,7 @@ _ADMINISTER = [
     "recognition.view_packinuse",
     "recognition.change_packinuse",
     *(f"cameras.{verb}_camera" for verb in ("add", "change", "delete")),
+    "cameras.view_cameraevent",
     *(f"alerts.{verb}_rule" for verb in ("view", "add", "change", "delete")),
     "alerts.view_delivery",
     "accounts.view_auditevent",

@@ -51,14 +51,14 @@ class AlertingWatchlistAdmin(WatchlistAdmin):
 class AlertAdmin(ReadOnlyAdmin):
     list_display = [
         "captured_at",
-        "person_name",
+        "title",
         "watchlist_name",
         "camera_name",
         "severity",
         "similarity",
         "state",
     ]
-    list_filter = ["state", "severity", "camera"]
+    list_filter = ["state", "severity", ("event", admin.EmptyFieldListFilter), "camera"]
     search_fields = ["person_name", "watchlist_name", "camera_name"]
     fields = [
         "person_name",
@@ -73,6 +73,7 @@ class AlertAdmin(ReadOnlyAdmin):
         "acknowledged_by",
         "acknowledged_at",
         "sighting",
+        "event",
     ]
     show_full_result_count = False
 
@@ -86,6 +87,6 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     list_display = ["alert", "channel", "created_at", "sent_at", "attempts"]
     list_filter = ["channel", ("sent_at", admin.EmptyFieldListFilter)]
-    list_select_related = ["alert"]
+    list_select_related = ["alert__event"]
     fields = ["alert", "channel", "created_at", "sent_at", "attempts"]
     show_full_result_count = False

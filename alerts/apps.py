@@ -10,4 +10,4 @@ class AlertsConfig(AppConfig):
     verbose_name = "Alerts"
 
     def ready(self) -> None:
-        from alerts import receivers  # noqa: F401  (connects: rules for watchlists, alerts of merged people)
+        from alerts import receivers  # noqa: F401  (connects: rules, merged people, cameras)

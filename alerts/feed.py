@@ -1,4 +1,4 @@
-"""What an open page has to be told: new alerts, alerts that somebody acknowledged, how many are open.
+"""What an open page has to be told: new alerts, alerts that have changed since, how many are open.
 
 A page says once what it shows (`Page.parse`). From then on `News` follows it: every alert that is committed after the
 page's cursor is pushed exactly once and in order, because alerts commit in the order of their ids.
@@ -7,8 +7,8 @@ page's cursor is pushed exactly once and in order, because alerts commit in the 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from django.template.loader import render_to_string
 
@@ -46,18 +46,23 @@ class Filters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What a page shows. `filters` None: it has no list, only the counter. `keep`: the longest its list may get."""
+    """What a page shows. `filters` None: it has no list, only the counter. `keep`: the longest its list may get.
+
+    `open`: alerts that it shows as new; `versions`: of those that may change after that too (about cameras).
+    """
 
     since: int
     shown: tuple[int, ...] = ()
     open: frozenset[int] = frozenset()
+    versions: Mapping[int, int] = field(default_factory=dict)
     filters: Filters | None = None
     keep: int = _MOST_SHOWN
 
     @classmethod
     def parse(cls, text: str) -> Page:
-        """From the page's first message: {"since": id, "shown": [newest id, ...], "open": [id, ...], "keep": n,
-        "feed": {"state", "person", "camera"} | null}. Only `since` is needed. Raises ValueError."""
+        """From the page's first message: {"since": id, "shown": [newest id, ...], "open": [id, ...], "versions":
+        [[id, version], ...], "keep": n, "feed": {"state", "person", "camera"} | null}. Only `since` is needed.
+        Raises ValueError."""
         try:
             said = json.loads(text)
         except RecursionError:
@@ -70,6 +75,7 @@ class Page:
             since=parse_id(said["since"]) or 0,
             shown=_ids(said.get("shown")),
             open=frozenset(_ids(said.get("open"))),
+            versions=_versions(said.get("versions")),
             filters=Filters.parse(feed.get("state"), feed.get("person"), feed.get("camera"))
             if isinstance(feed, dict)
             else None,
@@ -86,6 +92,7 @@ class News:
         self._cursor = page.since
         self._shown = list(page.shown)
         self._open = set(page.open)
+        self._versions = dict(page.versions)
 
     def html(self, user: User) -> str:
         """Everything that the page has not been told yet, as out-of-band swaps. Always tells the count."""
@@ -99,19 +106,29 @@ class News:
         del self._shown[self._keep :]
         self._open |= {alert.pk for alert in listed if alert.state == AlertState.NEW}
         self._open -= set(gone)
+        self._versions |= {alert.pk: alert.version for alert in listed if alert.event_id is not None}
+        self._versions = {pk: version for pk, version in self._versions.items() if pk not in gone}
         self._cursor = max(self._cursor, newest)
         return _render(self._cursor, user, fresh, listed, missed if filters is not None else 0, changed, gone)
 
     def _changes(self) -> tuple[list[Alert], list[int]]:
-        """Alerts that the page shows as new and are not new any more, and ids of such that are gone altogether."""
-        if not self._open:
+        """Alerts that are not any more as the page shows them, and ids of such that are gone altogether."""
+        watched = self._open | self._versions.keys()
+        if not watched:
             return [], []
-        states = selectors.states(self._open)
-        changed = [pk for pk, state in states.items() if state != AlertState.NEW]
-        gone = sorted(self._open - states.keys())
+        found = selectors.standings(watched)
+        changed = {pk for pk, (state, version) in found.items() if self._differs(pk, state, version)}
+        gone = sorted(watched - found.keys())
         self._shown = [pk for pk in self._shown if pk not in gone]
+        rows = list(selectors.alerts().filter(pk__in=changed)) if changed else []
         self._open -= {*changed, *gone}
-        return (list(selectors.alerts().filter(pk__in=changed)) if changed else []), gone
+        self._open |= {row.pk for row in rows if row.state == AlertState.NEW}
+        self._versions |= {row.pk: row.version for row in rows if row.pk in self._versions}
+        return rows, gone
+
+    def _differs(self, pk: int, state: str, version: int) -> bool:
+        done = pk in self._open and state != AlertState.NEW
+        return done or self._versions.get(pk, version) != version
 
 
 def _render(
@@ -141,3 +158,9 @@ def _render(
 def _ids(values: object) -> tuple[int, ...]:
     found = [parse_id(value) for value in values[:_MOST_SHOWN]] if isinstance(values, list) else []
     return tuple(value for value in found if value is not None)
+
+
+def _versions(values: object) -> dict[int, int]:
+    pairs = values[:_MOST_SHOWN] if isinstance(values, list) else []
+    sound = [pair for pair in pairs if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], int)]
+    return {pk: version for pk, version in ((parse_id(pair[0]), pair[1]) for pair in sound) if pk is not None}

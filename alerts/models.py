@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from accounts.models import User
-from cameras.models import Camera, Sighting
+from cameras.models import Camera, CameraEvent, Sighting
 from recognition.models import NAME_LENGTH, Person, Watchlist
 
 
@@ -36,33 +36,43 @@ class AlertState(models.TextChoices):
 
 
 class Alert(models.Model):
-    """Somebody on a watchlist was seen. Keeps the names of then, so that it outlives what it tells about."""
+    """Somebody on a watchlist was seen (`sighting`), or something is wrong with a camera (`event`).
+
+    Keeps the names of then, so that it outlives what it tells about.
+    """
 
     rule = models.ForeignKey(Rule, null=True, on_delete=models.SET_NULL, related_name="alerts", db_index=False)
-    sighting = models.ForeignKey(Sighting, on_delete=models.CASCADE, related_name="alerts")
+    sighting = models.ForeignKey(Sighting, null=True, on_delete=models.CASCADE, related_name="alerts")
+    event = models.OneToOneField(CameraEvent, null=True, on_delete=models.CASCADE, related_name="alert")
     camera = models.ForeignKey(Camera, null=True, on_delete=models.SET_NULL, related_name="alerts", db_index=False)
     person = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="alerts", db_index=False)
-    watchlist_name = models.CharField(max_length=NAME_LENGTH)
-    person_name = models.CharField(max_length=NAME_LENGTH)
+    watchlist_name = models.CharField(max_length=NAME_LENGTH, blank=True)
+    person_name = models.CharField(max_length=NAME_LENGTH, blank=True)
     camera_name = models.CharField(max_length=NAME_LENGTH)
     severity = models.CharField(max_length=10, choices=Severity.choices)
-    similarity = models.FloatField()
-    threshold = models.FloatField()
+    similarity = models.FloatField(null=True)
+    threshold = models.FloatField(null=True)
     enhanced = models.CharField(
         max_length=300,
         blank=True,
         db_default="",
         help_text="What was done to the enrolled photo that it rests on; empty: it is as it came.",
     )
-    captured_at = models.DateTimeField(help_text="When the frame that decided it was captured.")
+    captured_at = models.DateTimeField(help_text="When the frame that decided it was captured, or the event began.")
     created_at = models.DateTimeField(auto_now_add=True)
     state = models.CharField(max_length=15, choices=AlertState.choices, default=AlertState.NEW)
     acknowledged_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     acknowledged_at = models.DateTimeField(null=True)
+    version = models.PositiveIntegerField(default=0, help_text="Raised whenever pages that show it must show it anew.")
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["rule", "sighting", "person"], name="one_alert_a_sighting")]
+        constraints = [
+            models.UniqueConstraint(fields=["rule", "sighting", "person"], name="one_alert_a_sighting"),
+            models.CheckConstraint(
+                condition=models.Q(sighting__isnull=True) ^ models.Q(event__isnull=True), name="of_one_thing"
+            ),
+        ]
         indexes = [
             models.Index(fields=["rule", "person", "camera", "-captured_at"], name="cooldown"),
             models.Index(fields=["person", "-id"], name="alerts_of_a_person"),
@@ -71,7 +81,12 @@ class Alert(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.person_name} at {self.camera_name}"
+        return f"{self.title} at {self.camera_name}"
+
+    @property
+    def title(self) -> str:
+        """Who was seen, or what happened to the camera."""
+        return self.person_name if self.event is None else self.event.get_kind_display()
 
 
 class Channel(models.TextChoices):

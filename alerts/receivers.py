@@ -1,13 +1,20 @@
-"""Every watchlist has an alert rule from the moment it exists; alerts follow when two people are merged into one."""
+"""What other rooms tell the alerts room.
+
+Every watchlist has an alert rule from the moment it exists; alerts follow when two people are merged into one; what is
+wrong with a camera becomes an alert.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from alerts import services
+from cameras.events import Change, events_changed
+from cameras.models import CameraEvent
 from recognition.merging import people_merged
 from recognition.models import Person, Watchlist
 
@@ -21,3 +28,8 @@ def give_rule(instance: Watchlist, created: bool, raw: bool = False, **kwargs: A
 @receiver(people_merged, dispatch_uid="alerts.merged")
 def move_alerts(kept: Person, gone: Person, **kwargs: Any) -> None:
     services.move_alerts(kept=kept, gone=gone)
+
+
+@receiver(events_changed, dispatch_uid="alerts.events")
+def report_events(changes: Sequence[tuple[CameraEvent, Change]], **kwargs: Any) -> None:
+    services.report_events(changes)

@@ -11,7 +11,7 @@ from alerts.models import Alert, AlertState
 
 def alerts(*, state: str = "", person: int | None = None, camera: int | None = None) -> QuerySet[Alert]:
     """Alerts, newest first, with what their partial shows."""
-    found = Alert.objects.select_related("sighting", "acknowledged_by").defer("sighting__sealed_shot")
+    found = Alert.objects.select_related("sighting", "event", "acknowledged_by").defer("sighting__sealed_shot")
     if state:
         found = found.filter(state=state)
     if person is not None:
@@ -36,9 +36,10 @@ def between(cursor: int, newest: int, *, limit: int) -> tuple[list[Alert], int]:
     return fresh[:limit][::-1], missed
 
 
-def states(ids: Iterable[int]) -> dict[int, str]:
-    """The state of each of these alerts that still exists, by id."""
-    return dict(Alert.objects.filter(id__in=ids).values_list("id", "state"))
+def standings(ids: Iterable[int]) -> dict[int, tuple[str, int]]:
+    """The state and the version of each of these alerts that still exists, by id."""
+    rows = Alert.objects.filter(id__in=ids).values_list("id", "state", "version")
+    return {pk: (state, version) for pk, state, version in rows}
 
 
 def open_count() -> int:

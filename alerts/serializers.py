@@ -9,12 +9,27 @@ from rest_framework import serializers
 
 from accounts.ids import MAX_ID
 from alerts.models import Alert, AlertState
+from cameras.models import CameraEvent
 from cameras.serializers import SpanFilter
 
 
-class AlertSerializer(serializers.ModelSerializer[Alert]):
-    """An alert, with the names that people, watchlists and cameras had when it was raised."""
+class AlertEventSerializer(serializers.ModelSerializer[CameraEvent]):
+    """What is or was wrong with the camera that an alert is about. Without an end it still is."""
 
+    class Meta:
+        model = CameraEvent
+        fields = ["id", "kind", "began_at", "ended_at", "times", "detail"]
+        read_only_fields = fields
+
+
+class AlertSerializer(serializers.ModelSerializer[Alert]):
+    """An alert, with the names that people, watchlists and cameras had when it was raised.
+
+    It is about a sighting of a person on a watchlist, or about an event of a camera: `sighting` or `event` is null,
+    and what belongs to it too.
+    """
+
+    event = AlertEventSerializer(read_only=True, allow_null=True)
     latitude = serializers.FloatField(source="sighting.latitude", read_only=True, allow_null=True)
     longitude = serializers.FloatField(source="sighting.longitude", read_only=True, allow_null=True)
     acknowledged_by = serializers.CharField(
@@ -44,11 +59,13 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
             "acknowledged_at",
             "sighting",
             "shot",
+            "event",
         ]
         read_only_fields = fields
 
     def get_shot(self, alert: Alert) -> str | None:
-        return reverse("api-sighting-shot", args=[alert.sighting_id]) if alert.sighting.shot_day else None
+        sighting = alert.sighting
+        return reverse("api-sighting-shot", args=[sighting.pk]) if sighting and sighting.shot_day else None
 
 
 class AlertFilter(SpanFilter):

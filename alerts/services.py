@@ -1,8 +1,9 @@
 """The only writer of rules, alerts and deliveries.
 
 `report_sighting` is where a frame becomes an alert: the sighting, its alerts and their deliveries are written in one
-transaction (an outbox), so that what is committed is delivered even when the process dies right after. Delivery to
-open pages is a doorbell: it says that there is something new, and every page asks for all that it has not shown yet.
+transaction (an outbox), so that what is committed is delivered even when the process dies right after. `report_events`
+does the same for what is wrong with cameras. Delivery to open pages is a doorbell: it says that there is something new,
+and every page asks for all that it has not shown yet.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from redis.exceptions import RedisError
 from accounts.models import User
 from accounts.services import Actor, record
 from alerts.models import Alert, AlertState, Channel, Delivery, Rule, Severity
-from cameras.models import Sighting, Verdict
+from cameras.events import Change
+from cameras.models import CameraEvent, EventKind, Sighting, Verdict
 from cameras.services import SightingRecord, save_sighting
 from recognition.models import Category, Person, Watchlist, WatchlistEntry
 from recognition.packs import current_pack, threshold_of
@@ -39,6 +41,14 @@ _SEVERITY = {
     Category.STAFF: Severity.LOW,
     Category.VIP: Severity.MEDIUM,
     Category.OTHER: Severity.MEDIUM,
+}
+_EVENT_SEVERITY = {
+    EventKind.DOWN: Severity.HIGH,
+    EventKind.FROZEN: Severity.HIGH,
+    EventKind.BLACK: Severity.HIGH,
+    EventKind.COVERED: Severity.HIGH,
+    EventKind.DEFOCUSED: Severity.MEDIUM,
+    EventKind.MOVED: Severity.MEDIUM,
 }
 
 
@@ -76,13 +86,37 @@ def report_sighting(*, sighting: SightingRecord, captured_at: datetime) -> Repor
     rules = list(Rule.objects.filter(watchlist__in=entries, enabled=True).exclude(pk__in=told))
     if not rules:
         return Report(sighting=row, alerts=())
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ALERTS_LOCK])
+    _one_after_the_other()
     raised = [_raise_alert(rule, entries[rule.watchlist_id], row, captured_at) for rule in rules]
     made = [alert.pk for alert in raised if alert is not None]
     if made:
         transaction.on_commit(lambda: deliver(made))
     return Report(sighting=row, alerts=tuple(made))
+
+
+@transaction.atomic
+def report_events(changes: Sequence[tuple[CameraEvent, Change]]) -> tuple[int, ...]:
+    """Raises an alert for each new event of a camera, and says of the others that they changed; the new ones' ids.
+
+    An event has one alert: when it ends pages show that, and when it comes again the same alert is a new one again.
+    """
+    known = set(Alert.objects.filter(event__in=[event.pk for event, _ in changes]).values_list("event", flat=True))
+    ended = [event.pk for event, change in changes if change is Change.ENDED]
+    again = [event.pk for event, change in changes if change is not Change.ENDED and event.pk in known]
+    Alert.objects.filter(event__in=ended).update(version=F("version") + 1)
+    Alert.objects.filter(event__in=again).update(
+        version=F("version") + 1, state=AlertState.NEW, acknowledged_by=None, acknowledged_at=None
+    )
+    fresh = [event for event, change in changes if change is not Change.ENDED and event.pk not in known]
+    wanted = [event for event in fresh if event.camera is not None and event.camera.alert_events]
+    if wanted:
+        _one_after_the_other()
+    made = [_raise_event(event).pk for event in wanted]
+    if made:
+        transaction.on_commit(lambda: deliver(made))
+    elif known:
+        transaction.on_commit(ring)
+    return tuple(made)
 
 
 def deliver(alert_ids: Sequence[int]) -> None:
@@ -117,7 +151,10 @@ def ring() -> bool:
 def acknowledge(*, actor: User, alert: Alert) -> bool:
     """Marks a new alert as seen by the user; False when somebody was faster."""
     done = Alert.objects.filter(pk=alert.pk, state=AlertState.NEW).update(
-        state=AlertState.ACKNOWLEDGED, acknowledged_by=actor, acknowledged_at=timezone.now()
+        state=AlertState.ACKNOWLEDGED,
+        acknowledged_by=actor,
+        acknowledged_at=timezone.now(),
+        version=F("version") + 1,
     )
     if done:
         record(actor=actor, verb="acknowledged", target=f"alert {alert.pk}")
@@ -132,6 +169,12 @@ def move_alerts(*, kept: Person, gone: Person) -> int:
     """
     told = Alert.objects.filter(person=kept, rule=OuterRef("rule"), sighting=OuterRef("sighting"))
     return Alert.objects.filter(~Exists(told), person=gone).update(person=kept)
+
+
+def _one_after_the_other() -> None:
+    """Until the transaction is over nobody else writes alerts."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ALERTS_LOCK])
 
 
 def _is_enough(sighting: Sighting, entry: WatchlistEntry) -> bool:
@@ -167,6 +210,18 @@ def _raise_alert(rule: Rule, entry: WatchlistEntry, sighting: Sighting, captured
         threshold=_threshold(sighting, entry),
         enhanced=sighting.enhanced,
         captured_at=captured_at,
+    )
+    Delivery.objects.create(alert=alert, channel=Channel.LIVE)
+    return alert
+
+
+def _raise_event(event: CameraEvent) -> Alert:
+    alert = Alert.objects.create(
+        event=event,
+        camera=event.camera,
+        camera_name=event.camera_name,
+        severity=_EVENT_SEVERITY[EventKind(event.kind)],
+        captured_at=event.began_at,
     )
     Delivery.objects.create(alert=alert, channel=Channel.LIVE)
     return alert

@@ -16,7 +16,7 @@ from alerts import selectors, services
 from alerts.feed import Filters
 from alerts.models import Alert, AlertState
 from cameras.models import Camera
-from cameras.views import tiles
+from cameras.tiles import tiles
 from recognition.models import Person, Template, Watchlist
 
 ON_DASHBOARD = 50

@@ -10,13 +10,11 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import quantiles
 
 from benchmarks import clip, site
 from benchmarks.frame_path import Measured, Phase, measure
 from benchmarks.peer import PeerResult, decode_only, face_recognition_way
-
-_NONE = "—"
+from benchmarks.text import NONE, p50_p95, table
 
 
 def main() -> None:
@@ -52,9 +50,9 @@ def report(measured: Measured, peer: PeerResult | None, limit: PeerResult) -> st
     phases = [measured.one, measured.four, measured.still]
     head = ["", "1 camera", "4 cameras", "1 still camera", "`face_recognition`, every frame", "decoding alone"]
     rows = [
-        ["Frame that decides → alert at the page, p50 / p95", *(_ms(p.from_deciding_frame) for p in phases)],
-        ["First frame with the face → alert, p50 / p95", *(_ms(p.from_first_frame) for p in phases)],
-        ["Alerts measured", *(str(len(p.from_first_frame) or _NONE) for p in phases)],
+        ["Frame that decides → alert at the page, p50 / p95", *(p50_p95(p.from_deciding_frame) for p in phases)],
+        ["First frame with the face → alert, p50 / p95", *(p50_p95(p.from_first_frame) for p in phases)],
+        ["Alerts measured", *(str(len(p.from_first_frame) or NONE) for p in phases)],
         ["Appearances recognised", *(_share(p) for p in phases)],
         ["Frames a second a camera, in", *(f"{p.fps_in:.1f}" for p in phases)],
         ["Frames a second a camera, looked at", *(f"{p.fps_processed:.1f}" for p in phases)],
@@ -62,35 +60,27 @@ def report(measured: Measured, peer: PeerResult | None, limit: PeerResult) -> st
         ["Memory of the worker", *(f"{p.memory_mb:.0f} MB" for p in phases)],
     ]
     others = {
-        "Frame that decides": [_ms(peer.frame_seconds) + " (computing only)" if peer else _NONE, _NONE],
-        "Appearances": [f"{peer.recognised} of {peer.with_face} frames" if peer else _NONE, _NONE],
-        "Frames a second a camera, in": [f"needs {clip.FPS}" if peer else _NONE, f"{clip.FPS}"],
+        "Frame that decides": [p50_p95(peer.frame_seconds) + " (computing only)" if peer else NONE, NONE],
+        "Appearances": [f"{peer.recognised} of {peer.with_face} frames" if peer else NONE, NONE],
+        "Frames a second a camera, in": [f"needs {clip.FPS}" if peer else NONE, f"{clip.FPS}"],
         "Frames a second a camera, looked": [
             f"at most {peer.fps:.1f}" if peer else "dlib is not installed",
             f"at most {limit.fps:.0f}",
         ],
         "CPU seconds": [
-            f"{peer.cpu_per_camera_minute:.0f}" if peer else _NONE,
+            f"{peer.cpu_per_camera_minute:.0f}" if peer else NONE,
             f"{limit.cpu_per_camera_minute:.1f}",
         ],
     }
     for row in rows:
-        row += next((cells for start, cells in others.items() if row[0].startswith(start)), [_NONE, _NONE])
-    lines = [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
+        row += next((cells for start, cells in others.items() if row[0].startswith(start)), [NONE, NONE])
     breaks = measured.breaks
     broken = [f"The page's connection broke {len(breaks)} times, first: {breaks[0]}"] if breaks else []
-    return "\n".join([*lines, "", _machine(), *broken])
-
-
-def _ms(seconds: tuple[float, ...]) -> str:
-    if len(seconds) < 2:
-        return _NONE
-    cuts = quantiles(seconds, n=20, method="inclusive")
-    return f"{cuts[9] * 1000:.0f} / {cuts[18] * 1000:.0f} ms"
+    return "\n".join([table(head, rows), "", _machine(), *broken])
 
 
 def _share(phase: Phase) -> str:
-    return f"{phase.known} of {phase.sightings}" if phase.sightings else _NONE
+    return f"{phase.known} of {phase.sightings}" if phase.sightings else NONE
 
 
 def _machine() -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks import clip
 from benchmarks.page import OpenPage
-from benchmarks.site import HOST, Site, sign_in
+from benchmarks.site import HOST, Site, enrol, sign_in
 
 SETTLE_SECONDS = 4.0
 
@@ -49,7 +49,7 @@ def measure(data_dir: Path, clips: dict[str, Path], *, seconds: float) -> Measur
         page = OpenPage(host=HOST, port=site.port, cookie=sign_in())
         page.start()
         try:
-            _enrol()
+            enrol({person: clip.enrolment_photo(person) for person in clip.PEOPLE})
             still = _phase(site, page, [_add("still 1", clips["still"])], seconds=seconds / 2)
             _switch_off()
             first = [_add("busy 1", clips["busy"])]
@@ -60,26 +60,6 @@ def measure(data_dir: Path, clips: dict[str, Path], *, seconds: float) -> Measur
         finally:
             page.stop()
         return Measured(still=still, one=one, four=four, breaks=breaks)
-
-
-def _enrol() -> None:
-    from alerts.models import Severity
-    from alerts.services import change_rule, give_rule
-    from recognition.services import Upload, enrol
-    from recognition.watchlist_services import create_watchlist
-
-    watchlist = create_watchlist(actor=None, name="Benchmark")
-    rule = give_rule(watchlist=watchlist)
-    change_rule(actor=None, rule=rule, enabled=True, severity=Severity.HIGH, cooldown_seconds=0)
-    for person in clip.PEOPLE:
-        result = enrol(
-            actor=None,
-            name=person,
-            photos=[Upload(name=person, data=clip.enrolment_photo(person))],
-            watchlist=watchlist,
-        )
-        if result.person is None:
-            raise SystemExit(f"{person} could not be enrolled: {result.rejected[0].why}")
 
 
 def _add(name: str, path: Path) -> int:
@@ -148,5 +128,6 @@ def _alerts(
             f"{len(missing)} of {len(alerts)} alerts never reached the page. {' '.join(page.breaks)}\n{site.said()}"
         )
     deciding = tuple(page.told[alert.pk] - alert.captured_at.timestamp() for alert in alerts)
-    first = tuple(page.told[alert.pk] - alert.sighting.first_seen.timestamp() for alert in alerts)
+    starts = dict(seen.values_list("id", "first_seen"))
+    first = tuple(page.told[alert.pk] - starts[alert.sighting_id].timestamp() for alert in alerts if alert.sighting_id)
     return seen.exclude(person=None).count(), seen.count(), deciding, first

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +36,31 @@ def prepare(data_dir: Path) -> None:
     }
 
 
+class Database:
+    """PostgreSQL and Redis in a folder of their own, migrated, with this process set up to use them."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._stack = ExitStack()
+        self._data_dir = data_dir
+
+    def __enter__(self) -> Self:
+        import django
+
+        from config.embedded import Services
+
+        self._stack.enter_context(Services(self._data_dir, postgres=True, redis=True, log=lambda text: None))
+        django.setup()
+        from config.schema import migrate_if_behind
+
+        migrate_if_behind()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+
 class Site:
     """Everything that runs; stops it all when left."""
 
@@ -56,18 +81,11 @@ class Site:
         self._stack.close()
 
     def _start(self, stack: ExitStack) -> None:
-        import django
-
-        from config.embedded import Services
-
-        stack.enter_context(Services(self._data_dir, postgres=True, redis=True, log=lambda text: None))
-        django.setup()
-        from config.schema import migrate_if_behind
-
-        migrate_if_behind()
+        stack.enter_context(Database(self._data_dir))
         self.port = _free_port()
         where = ["-b", HOST, "-p", str(self.port)]
-        self._run(stack, [sys.executable, "-m", "daphne", "-v", "0", *where, "config.asgi:application"])
+        web = self._run(stack, [sys.executable, "-m", "daphne", "-v", "0", *where, "config.asgi:application"])
+        self.web = psutil.Process(web.pid)
         worker = self._run(stack, [sys.executable, "manage.py", "camera_worker"])
         self.worker = psutil.Process(worker.pid)
         stack.callback(_start_beat())
@@ -107,6 +125,22 @@ def sign_in() -> str:
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.save()
     return f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
+
+
+def enrol(photos: Mapping[str, bytes]) -> None:
+    """Enrols people by a photo each, on a watchlist whose rule tells of every sighting."""
+    from alerts.models import Severity
+    from alerts.services import change_rule, give_rule
+    from recognition.services import Upload, enrol
+    from recognition.watchlist_services import create_watchlist
+
+    watchlist = create_watchlist(actor=None, name="Benchmark")
+    rule = give_rule(watchlist=watchlist)
+    change_rule(actor=None, rule=rule, enabled=True, severity=Severity.HIGH, cooldown_seconds=0)
+    for name, photo in photos.items():
+        result = enrol(actor=None, name=name, photos=[Upload(name=name, data=photo)], watchlist=watchlist)
+        if result.person is None:
+            raise SystemExit(f"{name} could not be enrolled: {result.rejected[0].why}")
 
 
 def _start_beat() -> Callable[[], None]:

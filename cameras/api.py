@@ -8,7 +8,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
@@ -23,20 +26,25 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.problems import Unavailable
 from cameras import live, selectors, services
-from cameras.models import Camera, Sighting
+from cameras.models import Camera, CameraEvent, CameraHour, Sighting
 from cameras.serializers import (
+    CameraEventSerializer,
+    CameraHourSerializer,
     CameraSerializer,
     CameraStatusesSerializer,
+    EventFilter,
+    RateFilter,
     SightingFilter,
     SightingSerializer,
     SpanFilter,
 )
 from cameras.sources import SourceError
+from cameras.values import CameraError
 from recognition.api_photos import PictureNegotiation, jpeg
 from recognition.errors import RecognitionError
 from recognition.models import Person
 
-_CAMERA_VALUES = ("name", "latitude", "longitude", "loop", "enabled")
+_CHANGE: Sequence[str] = ("cameras.change_camera",)
 
 
 class CamerasView(RetrieveModelMixin, GenericViewSet[Camera]):
@@ -64,14 +72,12 @@ class CamerasView(RetrieveModelMixin, GenericViewSet[Camera]):
         return Response(_shown([camera]).data, status=status.HTTP_201_CREATED, headers={"Location": place})
 
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Changes what is named, and starts its loop anew. Without a source it keeps the one it has."""
+        """Changes what is named; its loop starts anew where that matters. An empty source keeps the one it has."""
         camera = self.get_object()
         wanted = self.get_serializer(camera, data=request.data, partial=True)
         wanted.is_valid(raise_exception=True)
-        given = wanted.validated_data
-        values = {name: given.get(name, getattr(camera, name)) for name in _CAMERA_VALUES}
         with _problems():
-            camera = services.change_camera(actor=request.user, camera=camera, source=given.get("source", ""), **values)
+            camera = services.change_camera(actor=request.user, camera=camera, **wanted.validated_data)
         return Response(_shown([camera]).data)
 
     def destroy(self, request: Request, pk: str) -> Response:
@@ -79,17 +85,88 @@ class CamerasView(RetrieveModelMixin, GenericViewSet[Camera]):
         services.remove_camera(actor=request.user, camera=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
+    @extend_schema(request=None, responses=CameraSerializer)
+    @action(detail=True, methods=["post"], required_permissions=_CHANGE)
+    def restart(self, request: Request, pk: str) -> Response:
+        """Lets the camera's loop end and start anew."""
+        services.restart_camera(actor=request.user, camera=self.get_object())
+        return self.retrieve(request)
+
+    @extend_schema(request=None, responses=CameraSerializer)
+    @action(detail=True, methods=["post"], required_permissions=_CHANGE)
+    def enable(self, request: Request, pk: str) -> Response:
+        """Switches the camera on."""
+        services.set_enabled(actor=request.user, camera=self.get_object(), enabled=True)
+        return self.retrieve(request)
+
+    @extend_schema(request=None, responses=CameraSerializer)
+    @action(detail=True, methods=["post"], required_permissions=_CHANGE)
+    def disable(self, request: Request, pk: str) -> Response:
+        """Switches the camera off."""
+        services.set_enabled(actor=request.user, camera=self.get_object(), enabled=False)
+        return self.retrieve(request)
+
+    @extend_schema(
+        parameters=[RateFilter, OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER)],
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY, 304: None},
+    )
     @action(detail=True, content_negotiation_class=PictureNegotiation)
-    def snapshot(self, request: Request, pk: str) -> HttpResponse:
-        """The live picture, as JPEG. The first request after a while may come before the worker made one."""
-        picture = live.picture(self.get_object().pk)
+    def snapshot(self, request: Request, pk: str) -> HttpResponseBase:
+        """The live picture, as JPEG. The first request after a while may come before the worker made one.
+
+        With the last picture's ETag in `If-None-Match` the answer is 304 as long as there is no newer one.
+        """
+        asked = RateFilter(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        picture = live.picture(self.get_object().pk, fps=asked.validated_data["fps"])
         if picture is None:
             raise Unavailable(
                 "The camera has no live picture at the moment. Ask again in a second; if that does not help, "
                 "see the camera's status."
             )
-        return jpeg(picture.jpeg)
+        response = jpeg(picture.jpeg)
+        response["ETag"] = quote_etag(picture.tag)
+        return get_conditional_response(request._request, etag=response["ETag"], response=response) or response
+
+
+class CameraEventsView(GenericViewSet[CameraEvent]):
+    """What was wrong with a camera, newest first."""
+
+    serializer_class = CameraEventSerializer
+    queryset = CameraEvent.objects.all()
+    page_ordering = ("-began_at", "-id")
+    required_permissions = ("cameras.view_camera",)
+
+    @extend_schema(
+        operation_id="cameras_events_list",
+        parameters=[EventFilter, OpenApiParameter("camera", int, OpenApiParameter.PATH)],
+    )
+    def list(self, request: Request, camera: int) -> Response:
+        get_object_or_404(Camera, pk=camera)
+        page = self.paginate_queryset(
+            EventFilter(data=request.query_params).rows(selectors.events, "began_at", camera=camera)
+        )
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+
+class CameraHoursView(GenericViewSet[CameraHour]):
+    """What a camera did, by the hour (UTC), newest first."""
+
+    serializer_class = CameraHourSerializer
+    queryset = CameraHour.objects.all()
+    page_ordering = ("-start",)
+    required_permissions = ("cameras.view_camera",)
+
+    @extend_schema(
+        operation_id="cameras_hours_list",
+        parameters=[SpanFilter, OpenApiParameter("camera", int, OpenApiParameter.PATH)],
+    )
+    def list(self, request: Request, camera: int) -> Response:
+        get_object_or_404(Camera, pk=camera)
+        page = self.paginate_queryset(
+            SpanFilter(data=request.query_params).rows(selectors.hours, "start", camera=camera)
+        )
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
 class CameraStatusView(GenericAPIView[Camera]):
@@ -167,6 +244,8 @@ def _problems() -> Iterator[None]:
     """Turns what the services raise into answers of the API."""
     try:
         yield
+    except CameraError as error:
+        raise ValidationError({error.field: [str(error)]}) from None
     except RecognitionError as error:
         raise ValidationError({"name": [str(error)]}) from None
     except SourceError as error:

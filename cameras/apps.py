@@ -14,6 +14,9 @@ class CamerasConfig(AppConfig):
             metrics,
             receivers,  # noqa: F401  (connects: sightings follow when people are merged)
         )
+        from cameras.allowed import camera_network
         from recognition.metrics import on_scrape
+
+        camera_network()  # a wrong setting stops the start
 
         on_scrape.append(metrics.families)

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from cameras.models import Camera, Sighting
+from cameras.models import Camera, CameraEvent, CameraHour, CameraLease, Sighting
+from cameras.schedule import is_scheduled
 
 
 def sightings(*, person: int | None = None, camera: int | None = None, verdict: str = "") -> QuerySet[Sighting]:
@@ -24,9 +26,27 @@ def sightings(*, person: int | None = None, camera: int | None = None, verdict: 
     return found
 
 
-def unattended() -> QuerySet[Camera]:
-    """Enabled cameras whose lease nobody holds."""
-    return Camera.objects.filter(enabled=True).exclude(lease__expires_at__gt=Now())
+def unattended() -> list[Camera]:
+    """Enabled cameras, not off by their schedules, whose lease nobody holds; important ones first."""
+    rows = Camera.objects.filter(enabled=True).exclude(lease__expires_at__gt=Now()).order_by("-priority", "pk")
+    now = timezone.now()
+    return [camera for camera in rows if is_scheduled(camera.schedule, now)]
+
+
+def attended() -> QuerySet[CameraLease]:
+    """The leases that somebody holds, with their cameras."""
+    return CameraLease.objects.filter(expires_at__gt=Now()).select_related("camera")
+
+
+def events(*, camera: int, kind: str = "") -> QuerySet[CameraEvent]:
+    """What was wrong with a camera, newest first."""
+    found = CameraEvent.objects.filter(camera=camera)
+    return found.filter(kind=kind) if kind else found
+
+
+def hours(*, camera: int) -> QuerySet[CameraHour]:
+    """What a camera did, by the hour, newest first."""
+    return CameraHour.objects.filter(camera=camera)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

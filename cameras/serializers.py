@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model, QuerySet
@@ -11,8 +12,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.ids import MAX_ID
-from cameras.live import State, Status
-from cameras.models import Camera, Sighting, Verdict
+from cameras.live import State, Status, View
+from cameras.masks import MOST_CORNERS, MOST_POLYGONS, MaskError, Polygon, clean_masks
+from cameras.models import Camera, CameraEvent, CameraHour, EventKind, Sighting, Verdict
+from cameras.schedule import ScheduleError, parse_schedule
 from cameras.sources import SourceError, parse_source
 from config.log import redact
 
@@ -20,17 +23,74 @@ Row = TypeVar("Row", bound=Model)
 
 
 class StatusSerializer(serializers.Serializer[Any]):
+    """What the camera's worker said in the last seconds. Counts are since its loop began."""
+
     state = serializers.ChoiceField(choices=[(state.value, state.label) for state in State])
+    view = serializers.ChoiceField(
+        choices=[(view.value, view.label) for view in View], help_text="What can be said of the picture itself."
+    )
+    since = serializers.SerializerMethodField(help_text="When this state began.")
     fps_in = serializers.FloatField(help_text="Frames a second that the source gives.")
+    fps_wanted = serializers.FloatField(help_text="Frames a second that shall be searched for faces now.")
     fps_processed = serializers.FloatField(help_text="Frames a second that are looked at.")
     lag_ms = serializers.FloatField(help_text="From a frame's capture to its decision.")
+    decode_ms = serializers.FloatField(help_text="Mean time to decode a picture.")
     width = serializers.IntegerField()
     height = serializers.IntegerField()
+    frames_in = serializers.IntegerField()
+    frames_wanted = serializers.IntegerField()
+    frames_missed = serializers.IntegerField(help_text="Of those wanted, how many could not be looked at.")
+    frames_processed = serializers.IntegerField()
     drops = serializers.DictField(child=serializers.IntegerField(), help_text="Frames left out, by reason.")
+    restarts = serializers.IntegerField(help_text="How often the source was opened again.")
+    worker = serializers.CharField()
     last_error = serializers.SerializerMethodField()
+
+    def get_since(self, status: Status) -> datetime | None:
+        return datetime.fromtimestamp(status.since, UTC) if status.since else None
 
     def get_last_error(self, status: Status) -> str:
         return redact(status.last_error)
+
+
+def _parsed(parse: Callable[[str], object], text: str) -> str:
+    """The text as it came, when it can be read; raises ValidationError."""
+    try:
+        parse(text)
+    except (SourceError, ScheduleError) as error:
+        raise serializers.ValidationError(str(error)) from None
+    return text
+
+
+_MASKS_SCHEMA = {
+    "type": "array",
+    "maxItems": MOST_POLYGONS,
+    "items": {
+        "type": "array",
+        "minItems": 3,
+        "maxItems": MOST_CORNERS,
+        "items": {
+            "type": "array",
+            "minItems": 2,
+            "maxItems": 2,
+            "items": {"type": "number", "minimum": 0, "maximum": 1},
+        },
+    },
+}
+
+
+@extend_schema_field(_MASKS_SCHEMA)
+class MasksField(serializers.Field[list[Polygon], object, list[Polygon], Any]):
+    """Polygons, checked."""
+
+    def to_internal_value(self, data: object) -> list[Polygon]:
+        try:
+            return clean_masks(data)
+        except MaskError as error:
+            raise serializers.ValidationError(str(error)) from None
+
+    def to_representation(self, value: list[Polygon]) -> list[Polygon]:
+        return value
 
 
 class CameraSerializer(serializers.ModelSerializer[Camera]):
@@ -41,6 +101,15 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
         max_length=2000,
         help_text="A file, an rtsp:// or http:// address, or the number of a USB camera. Never shown again.",
     )
+    detail = serializers.CharField(
+        write_only=True,
+        required=False,
+        allow_blank=True,
+        max_length=2000,
+        help_text="A second, larger stream of the same view, to recognise faces from. Never shown again.",
+    )
+    remove_detail = serializers.BooleanField(write_only=True, required=False, help_text="Takes that stream away.")
+    masks = MasksField(required=False, help_text="Parts of the picture that are ignored: polygons of [x, y] in [0, 1].")
     status = serializers.SerializerMethodField()
 
     class Meta:
@@ -50,23 +119,36 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
             "name",
             "source",
             "address",
+            "detail",
+            "remove_detail",
+            "detail_address",
+            "transport",
             "latitude",
             "longitude",
             "loop",
             "enabled",
+            "schedule",
+            "priority",
+            "idle_decoding",
+            "detect_fps",
+            "sensitivity",
+            "masks",
+            "alert_events",
             "created_at",
             "status",
         ]
-        read_only_fields = ["address", "created_at"]
+        read_only_fields = ["address", "detail_address", "created_at"]
         # The service says in words that a name is taken.
         extra_kwargs: ClassVar[dict[str, Any]] = {"name": {"validators": []}}
 
     def validate_source(self, source: str) -> str:
-        try:
-            parse_source(source)
-        except SourceError as error:
-            raise serializers.ValidationError(str(error)) from None
-        return source
+        return _parsed(parse_source, source)
+
+    def validate_detail(self, detail: str) -> str:
+        return _parsed(parse_source, detail) if detail.strip() else ""
+
+    def validate_schedule(self, schedule: str) -> str:
+        return _parsed(parse_schedule, schedule)
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         place = [values.get(name, getattr(self.instance, name, None)) for name in ("latitude", "longitude")]
@@ -90,6 +172,38 @@ class CameraStatusSerializer(serializers.Serializer[Any]):
 
 class CameraStatusesSerializer(serializers.Serializer[Any]):
     results = CameraStatusSerializer(many=True)
+
+
+class CameraEventSerializer(serializers.ModelSerializer[CameraEvent]):
+    """What was wrong with a camera. Without an end it still is."""
+
+    alert = serializers.IntegerField(source="alert.pk", default=None, read_only=True, allow_null=True)
+
+    class Meta:
+        model = CameraEvent
+        fields = ["id", "camera", "camera_name", "kind", "began_at", "ended_at", "times", "detail", "alert"]
+        read_only_fields = fields
+
+
+class CameraHourSerializer(serializers.ModelSerializer[CameraHour]):
+    """What a camera did in one hour (UTC)."""
+
+    class Meta:
+        model = CameraHour
+        fields = [
+            "start",
+            "seconds_wanted",
+            "seconds_online",
+            "frames_in",
+            "frames_wanted",
+            "frames_missed",
+            "frames_processed",
+            "drops",
+            "restarts",
+            "lag_ms_most",
+            "decode_ms",
+        ]
+        read_only_fields = fields
 
 
 class SightingSerializer(serializers.ModelSerializer[Sighting]):
@@ -146,3 +260,13 @@ class SightingFilter(SpanFilter):
     person = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
     camera = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
     verdict = serializers.ChoiceField(choices=Verdict.choices, required=False)
+
+
+class EventFilter(SpanFilter):
+    kind = serializers.ChoiceField(choices=EventKind.choices, required=False)
+
+
+class RateFilter(serializers.Serializer[Any]):
+    fps = serializers.FloatField(
+        required=False, default=3.0, min_value=1, max_value=10, help_text="How often a second you ask for a picture."
+    )

@@ -1,43 +1,48 @@
-"""The only writer of cameras, leases and sightings.
+"""The only writer of cameras and sightings (leases: `cameras.leases`; events and hours: `cameras.health`).
 
-A lease says who runs a camera: a conditional UPDATE takes it when it is free or over, and raises its epoch. Every
-write of a sighting names the epoch it was made under; a worker that lost its lease can not write any more (fencing).
-All comparisons use the database's clock, so that the clocks of workers may differ.
+Every write of a sighting names the epoch of the lease it was made under; a worker that lost its lease can not write any
+more (fencing). Sources are sealed in the vault, each bound to its column, and neither shown nor logged.
 """
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from typing import Final, Unpack
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 
 from accounts import vault
 from accounts.services import Actor, record
+from cameras.leases import Lease, LeaseLost, held_rows
 from cameras.models import CAMERA_SCOPE, Camera, CameraLease, Sighting, Verdict, shot_scope
 from cameras.sources import Kind, Source, SourceError, parse_source
+from cameras.values import CameraValues, cleaned, parse_detail
 from recognition.errors import RecognitionError
 from recognition.models import NAME_LENGTH, Person
 from recognition.names import clean_name, unique_name
 from recognition.selectors import enhanced_templates
 
-
-class LeaseLost(Exception):
-    """The camera is run by somebody else now, or is gone; what was to be written was not."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """The right to run a camera until it expires or is lost."""
-
-    camera_id: int
-    owner: str
-    epoch: int
+_SEEN_BY_LOOP: Final = (
+    "name",
+    "address",
+    "detail_address",
+    "transport",
+    "latitude",
+    "longitude",
+    "enabled",
+    "loop",
+    "schedule",
+    "priority",
+    "idle_decoding",
+    "detect_fps",
+    "sensitivity",
+    "masks",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,28 +70,16 @@ class SightingRecord:
 
 
 @transaction.atomic
-def add_camera(
-    *,
-    actor: Actor,
-    name: str,
-    source: str,
-    latitude: float | None = None,
-    longitude: float | None = None,
-    loop: bool = False,
-    enabled: bool = True,
-) -> Camera:
-    """Adds a camera; raises SourceError or RecognitionError with a sentence for people."""
-    parsed = parse_source(source)
-    with unique_name("camera", name):
-        camera = Camera.objects.create(
-            name=_free_name(name),
-            sealed_source=_seal_source(parsed),
-            address=parsed.shown,
-            latitude=latitude,
-            longitude=longitude,
-            loop=loop,
-            enabled=enabled,
-        )
+def add_camera(*, actor: Actor, **values: Unpack[CameraValues]) -> Camera:
+    """Adds a camera; `name` and `source` are needed. Raises SourceError or RecognitionError with a sentence for people.
+
+    A RecognitionError that is a CameraError says which value it is about; else it is the name.
+    """
+    source = parse_source(values.get("source", ""))
+    camera = Camera(name=_free_name(values.get("name", "")), address=source.shown, sealed_source=_seal_source(source))
+    _set_values(camera, values)
+    with unique_name("camera", camera.name):
+        camera.save()
     CameraLease.objects.create(camera=camera)
     record(actor=actor, verb="added", target=f"camera {camera.pk}")
     return camera
@@ -108,30 +101,36 @@ def camera_by_hand(*, source: str) -> Camera:
 
 
 @transaction.atomic
-def change_camera(
-    *,
-    actor: Actor,
-    camera: Camera,
-    name: str,
-    source: str,
-    latitude: float | None,
-    longitude: float | None,
-    loop: bool,
-    enabled: bool,
-) -> Camera:
-    """Changes a camera; a running loop starts anew with what changed. An empty source keeps the one there is."""
-    camera.name = _free_name(name, but=camera.pk)
-    if source.strip():
-        parsed = parse_source(source)
-        camera.sealed_source, camera.address = _seal_source(parsed), parsed.shown
-    camera.latitude, camera.longitude = latitude, longitude
-    camera.loop, camera.enabled, camera.note = loop, enabled, ""
-    camera.revision = F("revision") + 1
-    with unique_name("camera", name):
-        camera.save()
-    camera.refresh_from_db()
-    record(actor=actor, verb="changed", target=f"camera {camera.pk}")
-    return camera
+def change_camera(*, actor: Actor, camera: Camera, **values: Unpack[CameraValues]) -> Camera:
+    """Changes what is named of a camera; a running loop starts anew where that matters to it.
+
+    Raises SourceError or RecognitionError as `add_camera` does. The camera that is given stays as it is.
+    """
+    row = Camera.objects.select_for_update().filter(pk=camera.pk).first()
+    if row is None:
+        raise RecognitionError(f"{camera.name} was removed meanwhile. Add it again to watch it.")
+    before = _seen_by_loop(row)
+    if "name" in values:
+        row.name = _free_name(values["name"], but=row.pk)
+    if values.get("source", "").strip():
+        source = parse_source(values["source"])
+        row.sealed_source, row.address = _seal_source(source), source.shown
+    _set_values(row, values)
+    row.note = ""
+    streams = values.get("source", "") + values.get("detail", "")
+    if streams.strip() or _seen_by_loop(row) != before:
+        row.revision += 1
+    with unique_name("camera", row.name):
+        row.save()
+    record(actor=actor, verb="changed", target=f"camera {row.pk}")
+    return row
+
+
+@transaction.atomic
+def restart_camera(*, actor: Actor, camera: Camera) -> None:
+    """Lets the camera's loop end and start anew; one that is switched off stays so."""
+    Camera.objects.filter(pk=camera.pk).update(revision=F("revision") + 1)
+    record(actor=actor, verb="restarted", target=f"camera {camera.pk}")
 
 
 @transaction.atomic
@@ -168,36 +167,19 @@ def source_of(camera: Camera) -> Source:
     return parse_source(vault.unseal(CAMERA_SCOPE, sealed, bind="source").decode())
 
 
-def take_lease(*, camera_id: int, owner: str) -> Lease | None:
-    """The lease, when nobody holds a live one. `owner` names one loop, not one worker."""
-    free = Q(expires_at=None) | Q(expires_at__lt=Now())
-    taken = CameraLease.objects.filter(free, camera=camera_id).update(
-        owner=owner, epoch=F("epoch") + 1, expires_at=Now() + timedelta(seconds=settings.LEASE_SECONDS)
-    )
-    if not taken:
-        return None
-    row = CameraLease.objects.filter(camera=camera_id, owner=owner).first()
-    return Lease(camera_id=camera_id, owner=owner, epoch=row.epoch) if row is not None else None
-
-
-def renew_lease(lease: Lease) -> bool:
-    """Holds the lease for longer; False when it was lost."""
-    return bool(_held(lease).update(expires_at=Now() + timedelta(seconds=settings.LEASE_SECONDS)))
-
-
-def release_lease(lease: Lease) -> None:
-    """Gives the lease back, so that another worker can go on at once."""
-    _held(lease).update(expires_at=None, owner="")
+def detail_of(camera: Camera) -> Source | None:
+    """The camera's second, larger stream with its credentials, or None where it has none. Raises as `source_of`."""
+    sealed = Camera.objects.filter(pk=camera.pk).values_list("sealed_detail", flat=True).first()
+    return parse_source(vault.unseal(CAMERA_SCOPE, sealed, bind="detail").decode()) if sealed is not None else None
 
 
 @transaction.atomic
 def save_sighting(sighting: SightingRecord) -> Sighting:
     """Writes the sighting as it is now; raises LeaseLost when the lease it was made under is no longer held."""
-    if not _held(sighting.lease).select_for_update(no_key=True).exists():
+    if not held_rows(sighting.lease).select_for_update(no_key=True).exists():
         raise LeaseLost(f"Camera {sighting.lease.camera_id} is run by another worker or was removed.")
-    person_id = sighting.person_id
-    if person_id is not None and not Person.objects.select_for_update(no_key=True).filter(pk=person_id).exists():
-        person_id = None  # deleted since the gallery was read
+    if sighting.person_id is not None and not _is_there(sighting.person_id):
+        sighting = _without_person(sighting)
     values: dict[str, object] = {
         "camera_id": sighting.lease.camera_id,
         "camera_name": sighting.camera_name,
@@ -209,8 +191,8 @@ def save_sighting(sighting: SightingRecord) -> Sighting:
         "last_seen": sighting.last_seen,
         "frames": sighting.frames,
         "is_open": sighting.is_open,
-        "verdict": Verdict.UNKNOWN if sighting.verdict is Verdict.KNOWN and person_id is None else sighting.verdict,
-        "person_id": person_id,
+        "verdict": sighting.verdict,
+        "person_id": sighting.person_id,
         "similarity": sighting.similarity,
         "threshold": sighting.threshold,
         "pack": sighting.pack,
@@ -225,6 +207,17 @@ def save_sighting(sighting: SightingRecord) -> Sighting:
         }
     row, _ = Sighting.objects.update_or_create(id=sighting.id, defaults=values)
     return row
+
+
+def _is_there(person_id: int) -> bool:
+    """Whether the person still exists; they can not be deleted before the transaction is over."""
+    return Person.objects.select_for_update(no_key=True).filter(pk=person_id).exists()
+
+
+def _without_person(sighting: SightingRecord) -> SightingRecord:
+    """The sighting of somebody who was deleted since the gallery was read: it says nothing of whom they resembled."""
+    verdict = Verdict.UNKNOWN if sighting.verdict is Verdict.KNOWN else sighting.verdict
+    return replace(sighting, person_id=None, verdict=verdict, similarity=None, threshold=None, template=None)
 
 
 def move_sightings(*, kept: Person, gone: Person) -> int:
@@ -250,11 +243,6 @@ def shot_bind(sighting_id: uuid.UUID) -> str:
     return f"shot|{sighting_id}"
 
 
-def _held(lease: Lease) -> QuerySet[CameraLease]:
-    """The lease's row as long as nobody else took it; a lease that is over but untaken may still be renewed."""
-    return CameraLease.objects.filter(camera=lease.camera_id, owner=lease.owner, epoch=lease.epoch)
-
-
 def _free_name(name: str, but: int = 0) -> str:
     name = clean_name(name)
     if Camera.objects.filter(name=name).exclude(pk=but).exists():
@@ -262,5 +250,21 @@ def _free_name(name: str, but: int = 0) -> str:
     return name
 
 
-def _seal_source(source: Source) -> bytes:
-    return vault.seal(CAMERA_SCOPE, source.text.encode(), bind="source")
+def _set_values(camera: Camera, values: CameraValues) -> None:
+    """Puts the values into the row, name and source left out; raises CameraError."""
+    for column, value in cleaned(values).items():
+        setattr(camera, column, value)
+    if values.get("detail", "").strip():
+        detail = parse_detail(values["detail"])
+        camera.sealed_detail, camera.detail_address = _seal_source(detail, bind="detail"), detail.shown
+    elif values.get("remove_detail"):
+        camera.sealed_detail, camera.detail_address = None, ""
+
+
+def _seen_by_loop(camera: Camera) -> tuple[object, ...]:
+    """What a running loop has taken from the row."""
+    return tuple(getattr(camera, column) for column in _SEEN_BY_LOOP)
+
+
+def _seal_source(source: Source, bind: str = "source") -> bytes:
+    return vault.seal(CAMERA_SCOPE, source.text.encode(), bind=bind)

@@ -1,4 +1,7 @@
-"""The Celery application: `celery -A config`. Queues: `celery` for jobs and deliveries, `cameras` for camera loops."""
+"""The Celery application: `celery -A config`.
+
+Queues: `celery` for jobs and deliveries; each camera worker has one of its own.
+"""
 
 from __future__ import annotations
 

@@ -108,11 +108,16 @@ REDIS_URL = env.url("REDIS_URL", ["redis", "rediss", "unix"])
 EMBEDDED_POSTGRES = not DATABASE_URL
 EMBEDDED_REDIS = not REDIS_URL
 
+_database = env.database(DATABASE_URL or embedded.postgres_url(DATA_DIR))
+# A server that vanishes without a word is noticed in seconds; what DATABASE_URL says of these goes first.
+_noticed = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+_options = _database.get("OPTIONS")
 DATABASES = {
-    "default": env.database(DATABASE_URL or embedded.postgres_url(DATA_DIR))
+    "default": _database
     | {
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0,  # under ASGI a kept connection would belong to a thread that may not come back
+        "OPTIONS": _noticed | {"tcp_user_timeout": 20_000} | (_options if isinstance(_options, dict) else {}),
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -137,45 +142,27 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# A camera loop is not a job that ends: the lease decides who runs it, so its message is acknowledged at once.
-CELERY_TASK_ROUTES = {"workers.tasks.run_camera": {"queue": "cameras"}}
+CELERY_BEAT_SCHEDULER = "config.beat:SteadyScheduler"
+# Camera loops go over a queue of each worker (workers/dispatch.py). They are no jobs that end: the lease decides who
+# runs one, so its message is acknowledged at once.
 DISPATCH_SECONDS = 2
+
+
+def _every(seconds: int, task: str) -> dict[str, object]:
+    """A task for beat; a message that waited until the next one comes is dropped."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
 CELERY_BEAT_SCHEDULE = {
-    "dispatch-cameras": {
-        "task": "workers.tasks.dispatch_cameras",
-        "schedule": DISPATCH_SECONDS,
-        "options": {"expires": DISPATCH_SECONDS},
-    },
-    "close-stale-sightings": {
-        "task": "workers.tasks.close_stale_sightings",
-        "schedule": 10,
-        "options": {"expires": 10},
-    },
-    "take-up-switches": {
-        "task": "recognition.tasks.take_up_switches",
-        "schedule": 10,
-        "options": {"expires": 10},
-    },
-    "embed-left-out": {
-        "task": "recognition.tasks.embed_left_out",
-        "schedule": 30,
-        "options": {"expires": 30},
-    },
-    "prune-gallery-changes": {
-        "task": "recognition.tasks.prune_gallery_changes",
-        "schedule": 60,
-        "options": {"expires": 60},
-    },
-    "look-after-uploads": {
-        "task": "recognition.batch_tasks.look_after_uploads",
-        "schedule": 15,
-        "options": {"expires": 15},
-    },
-    "deliver-pending": {
-        "task": "alerts.tasks.deliver_pending",
-        "schedule": 3,
-        "options": {"expires": 3},
-    },
+    "dispatch-cameras": _every(DISPATCH_SECONDS, "workers.tasks.dispatch_cameras"),
+    "close-stale-sightings": _every(10, "workers.tasks.close_stale_sightings"),
+    "take-up-switches": _every(10, "recognition.tasks.take_up_switches"),
+    "embed-left-out": _every(30, "recognition.tasks.embed_left_out"),
+    "prune-gallery-changes": _every(60, "recognition.tasks.prune_gallery_changes"),
+    "look-after-uploads": _every(15, "recognition.batch_tasks.look_after_uploads"),
+    "deliver-pending": _every(3, "alerts.tasks.deliver_pending"),
+    "watch-cameras": _every(5, "cameras.tasks.watch_cameras"),
+    "prune-camera-health": _every(3600, "cameras.tasks.prune_health"),
 }
 
 # --- Signing in --------------------------------------------------------------------------------------------------
@@ -273,8 +260,46 @@ SMALL_FACES = env.choice("SMALL_FACES", "off", ["off", "photos", "all"])
 # --- Cameras -----------------------------------------------------------------------------------------------------
 CAMERA_SLOTS = env.integer("CAMERA_SLOTS", 32, low=1, high=512)
 DETECT_FPS = env.decimal("DETECT_FPS", 5.0, low=0.2, high=30.0)
+# Where cameras may be looked for; cameras/network.py says what the words mean and what is never allowed.
+CAMERA_SCHEMES = env.texts("CAMERA_SCHEMES", ["rtsp", "rtsps", "http", "https"])
+CAMERA_PORTS = env.texts(
+    "CAMERA_PORTS",
+    [
+        "80-88",
+        "322",
+        "443",
+        "554-558",
+        "1024-1025",
+        "1554",
+        "1935-1936",
+        "2020",
+        "4747",
+        "5000",
+        "5540-5554",
+        "6554",
+        "7070-7071",
+        "7441",
+        "7447",
+        "8000-8999",
+        "9000",
+        "10000-10999",
+        "34567",
+        "37777",
+        "50000",
+        "55554",
+    ],
+)
+CAMERA_NETWORKS = env.texts("CAMERA_NETWORKS", ["private", "loopback", "public"])
+# How long a camera may take to answer, and to send the next picture; how long the very same picture is no fault.
+CAMERA_TIMEOUT_SECONDS = env.decimal("CAMERA_TIMEOUT_SECONDS", 10.0, low=1, high=120)
+CAMERA_FROZEN_SECONDS = env.decimal("CAMERA_FROZEN_SECONDS", 30.0, low=5, high=86_400)
+# What decodes beside the processor: off, auto, or a kind of device that FFmpeg knows, such as vaapi or cuda.
+CAMERA_HARDWARE_DECODING = env.text("CAMERA_HARDWARE_DECODING", "off")
+# After so many seconds without pictures a camera counts as down; how long is kept what was wrong with cameras.
+CAMERA_DOWN_SECONDS = env.integer("CAMERA_DOWN_SECONDS", 30, low=10, high=86_400)
+CAMERA_HEALTH_DAYS = env.integer("CAMERA_HEALTH_DAYS", 90, low=1, high=3650)
 LEASE_SECONDS = 12
-HEARTBEAT_SECONDS = 3
+HEARTBEAT_SECONDS = 1
 
 # --- Logging -----------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
@@ -299,6 +324,7 @@ LOGGING = {
         "django.channels.server": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING", "filters": ["no-needless-traceback"]},
         "celery.worker.strategy": {"level": "WARNING"},
+        "matplotlib": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING", "filters": ["one-line"]},
     },
 }

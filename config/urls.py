@@ -13,6 +13,7 @@ urlpatterns = [
     path("people/", include("recognition.urls")),
     path("models/", include("recognition.pack_urls")),
     path("cameras/", include("cameras.urls")),
+    path("wall/", include("cameras.wall_urls")),
     path("", include("alerts.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", login_required(SpectacularSwaggerView.as_view(url_name="api-schema")), name="api-docs"),

@@ -94,10 +94,13 @@ def gallery() -> Snapshot:
         return known
     if known is None:
         _lock.acquire()
+    is_guest = connection.connection is None  # a thread that needs no database otherwise, such as a camera loop's
     try:
         _checked_at = now
         _snapshot = _read(_snapshot)
         _problem = ""
+        if is_guest and not connection.in_atomic_block:
+            connection.close()  # hundreds of such threads must not hold a connection each
         return _snapshot
     except EngineError as error:
         if _snapshot is None:

@@ -1,7 +1,13 @@
 """The loop of one camera: frame, motion, faces, tracks, decisions, sightings, alerts, live picture.
 
-`CameraLoop.step` reads top to bottom as the way of a frame; a caller repeats it until it returns False. Everything the
-loop owns belongs to one thread; models and the gallery are shared between all loops of a process.
+`CameraLoop.step` reads top to bottom as the way of a frame; a caller repeats it until it returns False. What the loop
+owns belongs to one thread; models, gallery, turns, scribe and reporter are shared by all loops of a process. The loop
+itself waits for no database and no Redis.
+
+Frames are looked at as often as `Pace` says, and where nothing moves nothing is detected. Faces that are followed are
+looked for around where they should be, new ones in what moves, and now and then in the whole frame. For what is heavy
+the loop waits for its turn, and takes the newest frame when that comes. With `gating=False` every frame that is looked
+at is searched as a whole: that is what benchmarks compare with.
 """
 
 from __future__ import annotations
@@ -9,95 +15,124 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter, deque
-from datetime import datetime
+from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 from django.conf import settings
-from django.db import DatabaseError, connection
-from redis.exceptions import RedisError
 
-from cameras import live
-from cameras.live import State, Status
-from cameras.models import Camera, Verdict
-from cameras.services import Lease, LeaseLost, renew_lease
-from recognition.engine import Embedding, FaceDetections, Pack, Quality, assess, similarity
-from recognition.gallery import Snapshot, gallery
-from recognition.services import portrait_jpeg
-from workers.decision import Evidence, decide_track
+from cameras.leases import LeaseLost
+from cameras.live import State, View
+from cameras.models import Camera
+from recognition.engine.types import Floats
+from recognition.gallery import gallery
+from workers.faces import Faces
+from workers.following import Following
+from workers.leases import Holding
+from workers.looking import Expected, Masks, Region, find, plan, whole
 from workers.motion import Motion, MotionGate
-from workers.preview import Mark, draw
-from workers.sightings import CameraFacts, SightingWriter, Tell, Watched
+from workers.preview import Mark
+from workers.rates import Attention, Pace
+from workers.regions import Box
+from workers.reporter import Reporter, reporter
+from workers.scribe import Scribe, scribe
+from workers.showing import Showing
+from workers.sightings import CameraFacts, SightingWriter, Tell
 from workers.sources import Frame, Reader
-from workers.tracking import Track, Tracker
+from workers.tamper import TamperWatch
+from workers.tracking import Track
+from workers.turns import Turns, turns
 
 _log = logging.getLogger(__name__)
 
 FRAME_WAIT = 0.25
-MIN_FACE = 32  # pixels; nobody is recognised from fewer
-LARGE_FRAME = 24  # in a large frame, a face is at least this part of the shorter side
-STILL_SECONDS = 5.0  # a still scene without faces is looked at this often
-VERIFY_SECONDS = 1.0  # a decided track is compared with its face this often
-OTHER_FACE = 0.8  # a look less similar to its own track may be somebody else's face
-SPLIT_LOOKS = 2  # so many of them in a row are: a face at the picture's edge may do it once
-BETTER_SHOT = 1.15
-PREVIEW_SECONDS = 0.3
-MARK_SECONDS = 0.3  # a face that the last search did not find is not marked for longer
-STATUS_SECONDS = 1.0
+TURN_SECONDS = 2.0  # a turn that does not come in this time is given up
+STILL_SECONDS = 20.0  # the whole frame is looked at so often, whether or not anything moves,
+MOVING_SECONDS = 8.0  # and so often while something moves without a pause
+SEARCH_SECONDS = 1.0  # what moves around a face that is followed is searched for others so often
+DOUBT_SECONDS = 0.4  # while nothing moves: faces that are not decided are looked at so often,
+HOLD_SECONDS = 0.8  # and those that are
+REST_SECONDS = 5.0  # without motion and faces: then the reader may rest
+FAST = 0.35  # of a face's side between two looks: so fast a face is looked at as often as can be
+BARREN = ((20.0, 1.0), (5.0, 0.5), (float("-inf"), 0.0))  # after so long without a face: how often it is searched
+EARLY_SECONDS = 0.02  # before a look is due the loop asks for a frame
+MARK_SECONDS = 0.5  # a face that was not found for so long is not marked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What all loops of a process have in common."""
+
+    turns: Turns
+    reporter: Reporter
+    scribe: Scribe
+
+    @classmethod
+    def of_process(cls) -> Shared:
+        return cls(turns=turns(), reporter=reporter(), scribe=scribe())
 
 
 class CameraLoop:
-    """Runs one camera under one lease until it ends, is stopped, or the lease is lost."""
+    """Runs one camera under one lease until it ends, is stopped, or the lease is over."""
 
     def __init__(
         self,
         *,
         camera: Camera,
-        lease: Lease,
+        holding: Holding,
         reader: Reader,
         stop: threading.Event,
         tell: Tell | None = None,
+        gating: bool = True,
+        shared: Shared | None = None,
     ) -> None:
         self._facts = CameraFacts(id=camera.pk, name=camera.name, latitude=camera.latitude, longitude=camera.longitude)
-        self._revision = camera.revision
-        self._must_be_enabled = camera.enabled
-        self._lease, self._reader, self._stop = lease, reader, stop
+        self._holding, self._reader, self._stop, self._gating = holding, reader, stop, gating
+        self._priority = camera.priority
+        self._shared = shared or Shared.of_process()
         self._drops: Counter[str] = Counter()
-        self._gate, self._tracker = MotionGate(), Tracker()
+        self._pace = Pace(camera.detect_fps or settings.DETECT_FPS, priority=camera.priority)
+        self._gate = MotionGate(sensitivity=camera.sensitivity, masks=camera.masks)
+        self._masks = Masks(camera.masks)
+        self._tamper, self._view = TamperWatch(), View.CLEAR
         self._writer = SightingWriter(
-            camera=self._facts, lease=lease, tell=tell or (lambda *_: None), drops=self._drops
+            camera=self._facts, lease=holding.lease, tell=tell or (lambda *_: None), drops=self._drops
         )
-        self._watched: dict[int, Watched] = {}
-        self._pack = ""  # the version whose embeddings the tracks have
-        self._state, self._since = State.CONNECTING, time.time()
-        self._looked_t = self._detected_t = self._preview_t = float("-inf")
-        self._renewed_at = time.monotonic()
-        self._database_away = False
-        self._status_at = float("-inf")
-        self._is_watched = False
-        self._processed: deque[float] = deque(maxlen=30)
-        self._lag_ms = 0.0
+        self._following = Following(self._writer, reader.detail)
+        self._showing = Showing(
+            camera_id=camera.pk,
+            worker=holding.lease.owner,
+            reader=reader,
+            pace=self._pace,
+            drops=self._drops,
+            reporter=self._shared.reporter,
+        )
+        self._last: Frame | None = None
+        never = float("-inf")
+        self._moved_t = self._still_t = never  # when something, or nothing, moved last
+        self._barren_t = never  # since when something moves that shows no face
+        self._detected_t = self._searched_t = self._whole_t = never
+        self._frames_in = 0
+        self._rests = False
+        self._waited = 0.0
 
     def step(self) -> bool:
-        """Takes one frame the whole way; False when the loop is over."""
-        if self._stop.is_set() or not self._still_ours():
+        """Takes one frame the whole way; False when the loop is over. Raises LeaseLost."""
+        if self._stop.is_set() or not self._holding.is_held():
             return False
-        frame = self._reader.next(FRAME_WAIT)
-        self._publish_status()
+        self._holding.beat()
+        frame = self._next_frame()
+        self._showing.say(View.FROZEN if self._reader.frozen else self._view)
         if frame is None:
-            self._finish(self._tracker.expire(time.monotonic()) if self._reader.state is State.OFFLINE else [])
-            self._writer.flush()
-            return self._reader.state is not State.ENDED
-        if self._is_due(frame):
-            motion = self._gate.look(frame.image)
-            if self._is_worth(frame, motion):
-                snapshot = gallery()
-                self._go_over_to(snapshot.pack)
-                faces = _Faces(frame, snapshot.pack)
-                self._follow(faces, motion)
-                self._decide(frame, snapshot)
-                self._note_time(frame)
-        self._writer.flush()
+            return self._without_frame()
+        if self._pace.is_due(frame.t):
+            self._note_look(frame)
+            motion = self._look_for_motion(frame)
+            if self._is_worth(frame.t, motion):
+                frame = self._look_for_faces(frame, motion)
+            else:
+                self._drops["nothing moved"] += 1
+        self._write()
         self._show(frame)
         return True
 
@@ -108,249 +143,194 @@ class CameraLoop:
 
     def run(self) -> None:
         """Repeats `step` until it is over, then closes what is open. Never raises for a lost lease."""
+        self._shared.scribe.add(self._writer)
         try:
             while self.step():
                 pass
-            self._finish(self._tracker.drop_all())
+            self._following.drop_all()
             self._writer.drain()
         except LeaseLost as lost:
             _log.info("%s: %s", self._facts.name, lost)
         finally:
+            self._shared.scribe.remove(self._writer)
+            self._shared.turns.leave(self._facts.id)
+            self._showing.leave()
             self._reader.close()
 
-    # --- the lease -----------------------------------------------------------------------------------------------
+    # --- frames --------------------------------------------------------------------------------------------------
 
-    def _still_ours(self) -> bool:
-        """Renews the lease in time; False when it is lost, or the camera was changed, disabled or removed."""
-        if time.monotonic() - self._renewed_at < settings.HEARTBEAT_SECONDS / 3:
+    def _next_frame(self) -> Frame | None:
+        """The next frame; between two looks a live source does not wake this thread."""
+        if self._reader.is_live and self._last is not None:
+            look_at = self._last.received + self._pace.due - self._last.t - EARLY_SECONDS
+            pause = min(look_at, self._showing.picture_due_at) - time.monotonic()
+            if pause > 0:
+                self._stop.wait(min(pause, FRAME_WAIT))
+        frame = self._reader.next(FRAME_WAIT)
+        self._last = frame or self._last
+        return frame
+
+    def _without_frame(self) -> bool:
+        if self._reader.state is State.OFFLINE and self._last is not None:
+            self._following.expire(self._last.t + time.monotonic() - self._last.received)
+        self._write()
+        return self._reader.state is not State.ENDED
+
+    def _note_look(self, frame: Frame) -> None:
+        """Counts the looks that the rate asked for since the last one and that did not take place."""
+        came, self._frames_in = self._reader.frames_in - self._frames_in, self._reader.frames_in
+        # At rest the reader may leave out what it likes: nobody is in view.
+        missed = self._pace.look(frame.t, came=1 if self._rests else came)
+        if missed:
+            waited = self._waited > self._pace.interval / 2
+            self._drops["waited for its turn" if waited else "still busy"] += missed
+        self._waited = 0.0
+
+    def _newest(self, frame: Frame, motion: Motion) -> tuple[Frame, Motion]:
+        """The newest frame by now, with all that moved."""
+        newer = self._reader.newest()
+        if newer is None:
+            return frame, motion
+        self._drops["newer frame"] += 1
+        self._last = newer
+        again = self._gate.look(newer.luma)
+        regions = (*motion.regions, *again.regions)
+        return newer, Motion(moved=motion.moved or again.moved, cut=motion.cut or again.cut, regions=regions)
+
+    # --- where something may be ----------------------------------------------------------------------------------
+
+    def _look_for_motion(self, frame: Frame) -> Motion:
+        motion = self._gate.look(frame.luma)
+        self._view = self._tamper.look(self._gate.grey, frame.t)
+        self._following.expire(frame.t)
+        if motion.moved or self._following.tracks:
+            self._moved_t = frame.t
+        if not motion.moved or self._still_t == float("-inf"):
+            self._still_t = self._barren_t = frame.t
+        self._rests = frame.t - self._moved_t >= REST_SECONDS
+        if self._rests:
+            self._reader.rest()
+        else:
+            self._reader.wake()
+        self._pace.tune(self._attention(frame.t, motion), self._shared.turns.share, frame.t)
+        return motion
+
+    def _attention(self, t: float, motion: Motion) -> Attention:
+        """Calm is who has only faces in view that are decided, and do not hurry."""
+        tracks = self._following.tracks
+        if not tracks or not all(self._following.is_firm(track) for track in tracks):
+            return Attention.KEEN
+        fast = any(_stride(track, t, t + self._pace.interval) > FAST for track in tracks)
+        return Attention.KEEN if fast or self._unexplained(t, motion) else Attention.CALM
+
+    def _is_worth(self, t: float, motion: Motion) -> bool:
+        """Whether faces are looked for in this frame at all."""
+        if not self._gating or self._is_whole_due(t, motion):
             return True
-        self._renewed_at = time.monotonic()
-        try:
-            row = Camera.objects.filter(pk=self._facts.id).values_list("revision", "enabled").first()
-            self._database_away = False
-            return row == (self._revision, self._must_be_enabled) and renew_lease(self._lease)
-        except DatabaseError as error:
-            connection.close()
-            if not self._database_away:
-                _log.warning("%s goes on while the database is away: %s", self._facts.name, error)
-            self._database_away = True
+        tracks = self._following.tracks
+        if motion.moved and (tracks or self._is_search_due(t)):
             return True
+        sure = all(self._following.is_firm(track) for track in tracks)
+        return bool(tracks) and t - self._detected_t >= (HOLD_SECONDS if sure else DOUBT_SECONDS)
+
+    def _is_whole_due(self, t: float, motion: Motion) -> bool:
+        if motion.cut or t - self._whole_t >= STILL_SECONDS:
+            return True
+        return motion.moved and t - max(self._whole_t, self._still_t) >= MOVING_SECONDS
+
+    def _is_search_due(self, t: float) -> bool:
+        """What has moved for long without showing a face, as trees do, is searched less often."""
+        barren = t - self._barren_t
+        return t - self._searched_t >= next(pause for least, pause in BARREN if barren >= least)
+
+    def _unexplained(self, t: float, motion: Motion) -> list[Box]:
+        """The regions in which something moves that is no face that is followed."""
+        if self._last is None:
+            return []
+        width, height = self._last.width, self._last.height
+        places = [_centre(track.predict(t), width, height) for track in self._following.tracks]
+        return [r for r in motion.regions if not any(r[0] <= x <= r[2] and r[1] <= y <= r[3] for x, y in places)]
+
+    def _regions(self, frame: Frame, motion: Motion) -> list[Region]:
+        """What of the frame is searched, and around which faces it is looked."""
+        t = frame.t
+        if not self._gating or self._is_whole_due(t, motion):
+            self._whole_t = self._searched_t = t
+            return whole(frame.image)
+        search: list[Box] = []
+        if t - self._searched_t >= SEARCH_SECONDS:  # also beside the faces that are followed
+            search = list(motion.regions)
+        elif self._is_search_due(t):
+            search = self._unexplained(t, motion)
+        if search:
+            self._searched_t = t
+        follow = [Expected(box=track.predict(t), unseen=t - track.last_t) for track in self._following.tracks]
+        return plan(frame.image, search=search, follow=follow)
 
     # --- faces ---------------------------------------------------------------------------------------------------
 
-    def _is_due(self, frame: Frame) -> bool:
-        """Whether it is time to look at a frame at all: DETECT_FPS times a second."""
-        if frame.t - self._looked_t < 0.98 / settings.DETECT_FPS:
-            return False
-        self._looked_t = frame.t
-        return True
-
-    def _is_worth(self, frame: Frame, motion: Motion) -> bool:
-        """Whether this frame is looked at for faces: something moved, or it is time to make sure."""
-        pause = VERIFY_SECONDS if self._tracker.tracks else STILL_SECONDS
-        if not motion.moved and frame.t - self._detected_t < pause:
-            self._drops["nothing moved"] += 1
-            return False
+    def _look_for_faces(self, frame: Frame, motion: Motion) -> Frame:
+        """Detects, follows and decides when it is this camera's turn; returns the frame that was looked at."""
+        asked = time.monotonic()
+        with self._shared.turns.turn(self._facts.id, weight=self._priority, timeout=TURN_SECONDS) as came:
+            self._waited = time.monotonic() - asked
+            if not came:
+                self._drops["waited for its turn"] += 1
+                self._pace.miss()
+                return frame
+            frame, motion = self._newest(frame, motion)
+            snapshot = gallery()
+            self._following.go_over_to(snapshot.pack)
+            small = settings.SMALL_FACES == "all"
+            found = find(frame.image, self._regions(frame, motion), snapshot.pack, small_faces=small)
+            found = self._masks.without(found, frame.image)
+            self._following.take(Faces(frame, snapshot.pack, found), cut=motion.cut)
+            self._following.decide(frame.t, snapshot)
         self._detected_t = frame.t
-        return True
-
-    def _go_over_to(self, pack: Pack) -> None:
-        """When another pack is in use: drops what tracks know in the old one's numbers, keeps what was decided."""
-        if pack.version == self._pack:
-            return
-        self._pack = pack.version
-        for track in self._tracker.tracks:
-            track.appearance = None
-        for watched in self._watched.values():
-            watched.evidence = Evidence(anew=True)
-            watched.weighed, watched.doubts = -1, 0
-            watched.embedded_t = float("-inf")
-
-    def _follow(self, faces: _Faces, motion: Motion) -> None:
-        """Joins the frame's faces to tracks and takes their looks into evidence."""
-        frame = faces.frame
-        update = self._tracker.update(frame.t, faces.found, look=faces.embedding, cut=motion.cut)
-        for track, at in update.seen:
-            watched = self._watch(track, frame)
-            if self._wants_look(watched, faces.quality(at), frame, motion):
-                watched = self._weigh(watched, faces, at)
-            self._keep_shot(watched, faces, at)
-            watched.frames += 1
-            watched.last_at = frame.captured_at
-            if track.confirmed:
-                self._writer.changed(watched)
-        self._finish(update.ended)
-        numbers = {track.number for track in self._tracker.tracks}
-        self._watched = {number: w for number, w in self._watched.items() if number in numbers}
-
-    def _watch(self, track: Track, frame: Frame) -> Watched:
-        if track.number not in self._watched:
-            self._watched[track.number] = Watched(track, frame.captured_at, frame.captured_at)
-        return self._watched[track.number]
-
-    def _wants_look(self, watched: Watched, quality: Quality, frame: Frame, motion: Motion) -> bool:
-        """Whether an embedding of this face would tell something new."""
-        if not quality.usable:
-            return False
-        decided = watched.decision.verdict is not Verdict.UNDECIDED and watched.decision.pack == self._pack
-        return (
-            not decided
-            or watched.doubts > 0
-            or motion.cut
-            or quality.score > watched.best_quality * BETTER_SHOT
-            or frame.t - watched.embedded_t >= VERIFY_SECONDS
-        )
-
-    def _weigh(self, watched: Watched, faces: _Faces, at: int) -> Watched:
-        """Takes a look into evidence; looks at somebody else end the track and start another."""
-        frame, embedding = faces.frame, faces.embedding(at)
-        if embedding is None:
-            return watched
-        watched.embedded_t = frame.t
-        known = watched.track.appearance
-        if known is not None and similarity(known, embedding) < OTHER_FACE:
-            watched.doubts += 1
-            if watched.doubts < SPLIT_LOOKS:
-                return watched
-            track = self._tracker.split(watched.track, faces.found, at, frame.t)
-            if watched.track.confirmed:
-                self._finish([watched.track])
-            watched = self._watch(track, frame)
-            watched.embedded_t = frame.t
-        watched.doubts = 0
-        watched.evidence.add(embedding, faces.quality(at).score)
-        watched.track.appearance = watched.evidence.mean()
-        return watched
-
-    def _keep_shot(self, watched: Watched, faces: _Faces, at: int) -> None:
-        quality = faces.quality(at).score
-        if quality > watched.best_quality * BETTER_SHOT or watched.frames == 0:
-            watched.best_quality = max(quality, watched.best_quality)
-            watched.shot = portrait_jpeg(faces.frame.image, faces.found.boxes[at])
-
-    # --- decisions -----------------------------------------------------------------------------------------------
-
-    def _decide(self, frame: Frame, snapshot: Snapshot) -> None:
-        """Decides every track anew whose evidence, or the gallery, has changed; one person is one face in view."""
-        taken: set[int] = set()
-        # What was decided with the pack in use comes first: similarities of two packs can not be ranked.
-        by_likeness = sorted(
-            self._watched.values(),
-            key=lambda w: (w.decision.pack != snapshot.pack.version, -(w.decision.similarity or -1.0)),
-        )
-        for watched in by_likeness:
-            if not watched.track.confirmed:
-                continue
-            in_view = watched.track.last_t == frame.t
-            others = frozenset(taken) if in_view else frozenset()
-            clash = watched.decision.person in others
-            if clash or watched.weighed != watched.evidence.count or watched.decided_revision != snapshot.revision:
-                self._decide_one(watched, snapshot, others, frame.captured_at, ended=False)
-            if watched.decision.person is not None and in_view:
-                taken.add(watched.decision.person)
-
-    def _decide_one(
-        self, watched: Watched, snapshot: Snapshot, taken: frozenset[int], now: datetime, *, ended: bool
-    ) -> None:
-        before = watched.decision
-        watched.decision = decide_track(watched.evidence, snapshot, before, taken=taken, ended=ended)
-        watched.weighed, watched.decided_revision = watched.evidence.count, snapshot.revision
-        if watched.decision.person != before.person:
-            watched.decided_at = now
-            self._writer.changed(watched, urgent=True)
-
-    def _finish(self, ended: list[Track]) -> None:
-        """Closes the sightings of tracks that are over."""
-        for track in ended:
-            watched = self._watched.pop(track.number, None)
-            if watched is None:
-                continue
-            if watched.decision.verdict is Verdict.UNDECIDED:
-                snapshot = gallery()
-                if snapshot.pack.version != self._pack:  # its looks are of another pack
-                    watched.evidence = Evidence()
-                self._decide_one(watched, snapshot, frozenset(), watched.last_at, ended=True)
-            watched.closed = True
-            self._writer.changed(watched, urgent=True)
+        if len(found):
+            self._barren_t = frame.t
+        self._showing.note(frame)
+        return frame
 
     # --- what others see -----------------------------------------------------------------------------------------
 
-    def _note_time(self, frame: Frame) -> None:
-        now = time.monotonic()
-        self._processed.append(now)
-        self._lag_ms = 0.8 * self._lag_ms + 0.2 * max(0.0, (now - frame.received) * 1000)
+    def _write(self) -> None:
+        """Has written what changed; raises what stopped the writer."""
+        self._shared.scribe.note(self._writer)
+        if self._writer.error is not None:
+            raise self._writer.error
 
     def _show(self, frame: Frame) -> None:
         """Offers a live picture, while somebody looks."""
-        if not self._is_watched or time.monotonic() - self._preview_t < PREVIEW_SECONDS:
+        if not self._showing.is_picture_due():
             return
-        self._preview_t = time.monotonic()
         names = gallery().names
-        marks = [
-            Mark(
-                box=_corners(w.track.predict(frame.t)),
-                text=names.get(w.decision.person or 0, ""),
-                verdict=w.decision.verdict,
-            )
-            for w in self._watched.values()
-            if w.track.confirmed and self._detected_t - w.track.last_t < MARK_SECONDS
-        ]
-        try:
-            live.publish_picture(self._facts.id, draw(frame.image, marks))
-        except RedisError:
-            self._is_watched = False
-
-    def _publish_status(self) -> None:
-        now = time.monotonic()
-        if now - self._status_at < STATUS_SECONDS:
-            return
-        self._status_at = now
-        if self._reader.state is not self._state:
-            self._state, self._since = self._reader.state, time.time()
-        span = self._processed[-1] - self._processed[0] if len(self._processed) > 1 else 0.0
-        status = Status(
-            state=self._state,
-            fps_in=round(self._reader.fps, 1),
-            fps_processed=round((len(self._processed) - 1) / span, 1) if span > 0 else 0.0,
-            lag_ms=round(self._lag_ms),
-            drops={**self._reader.drops, **self._drops},
-            last_error=self._reader.error,
-            worker=self._lease.owner,
-            since=self._since,
+        self._showing.draw(
+            frame,
+            [
+                Mark(
+                    box=_corners(w.track.predict(frame.t)),
+                    text=names.get(w.decision.person or 0, ""),
+                    verdict=w.decision.verdict,
+                )
+                for w in self._following.watched
+                if w.track.confirmed and self._detected_t - w.track.last_t < MARK_SECONDS
+            ],
         )
-        try:
-            live.publish_status(self._facts.id, status)
-            self._is_watched = live.is_watched(self._facts.id)
-        except RedisError as error:
-            _log.warning("%s: the state could not be published: %s", self._facts.name, error)
 
 
-class _Faces:
-    """The faces of one frame; qualities and embeddings are computed when asked for, once."""
-
-    def __init__(self, frame: Frame, pack: Pack) -> None:
-        self.frame = frame
-        smallest = max(MIN_FACE, min(frame.image.shape[:2]) // LARGE_FRAME)
-        closer = settings.SMALL_FACES == "all"
-        self.found: FaceDetections = pack.detect(frame.image, min_face=smallest, small_faces=closer)
-        self._pack = pack
-        self._qualities: dict[int, Quality] = {}
-        self._embeddings: dict[int, Embedding] = {}
-
-    def quality(self, at: int) -> Quality:
-        if at not in self._qualities:
-            self._qualities[at] = assess(self.frame.image, self.found.boxes[at], self.found.points[at])
-        return self._qualities[at]
-
-    def embedding(self, at: int) -> Embedding | None:
-        """None when the face is too poor to say anything."""
-        if not self.quality(at).usable:
-            return None
-        if at not in self._embeddings:
-            self._embeddings[at] = self._pack.embed(self.frame.image, self.found.points[at : at + 1])[0]
-        return self._embeddings[at]
+def _stride(track: Track, t: float, later: float) -> float:
+    """How far the face is expected to move between the two times, in its own sides."""
+    now, then = track.predict(t), track.predict(later)
+    side = max(1.0, float(max(now[2] - now[0], now[3] - now[1])))
+    return float(np.abs(then - now).max()) / side
 
 
-def _corners(box: np.ndarray[tuple[int], np.dtype[np.float32]]) -> tuple[float, float, float, float]:
+def _centre(box: Floats, width: int, height: int) -> tuple[float, float]:
+    """The box's middle, normalised to [0, 1]."""
+    return float(box[0] + box[2]) / 2 / width, float(box[1] + box[3]) / 2 / height
+
+
+def _corners(box: Floats) -> tuple[float, float, float, float]:
     x1, y1, x2, y2 = (float(value) for value in box)
     return x1, y1, x2, y2

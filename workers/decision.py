@@ -3,7 +3,9 @@
 The best looks by quality are kept; their quality-weighted mean is searched. A track is *known* when the best candidate
 reaches the person's threshold and leads the second by the pack's margin, on at least MIN_LOOKS looks, or on one that
 is above the threshold by SURE. It is *unknown* after ENOUGH_LOOKS looks without that, or when it ends. A name that was
-given stays until the evidence falls below the threshold by KEEP, so that nothing flickers.
+given stays until the evidence falls below the threshold by KEEP, so that nothing flickers. A decision is *firm* when
+enough looks agree on it so clearly that only a contradiction would change it: known on ENOUGH_LOOKS looks, or on
+MIN_LOOKS by SURE; unknown on ENOUGH_LOOKS looks that miss by SURE, or on KEEP_LOOKS of any kind.
 
 Looks are embeddings of one pack. When another pack comes into use they are dropped, because nothing compares across
 packs; what was decided with them stays until ENOUGH_LOOKS looks with the new pack, or fewer clear ones, decide anew.
@@ -36,6 +38,7 @@ class Decision:
     threshold: float | None = None
     pack: str = ""  # the version whose similarities these are; empty before the first search
     template: int | None = field(default=None, compare=False)  # the best candidate's that resembles it most
+    firm: bool = field(default=False, compare=False)  # nothing but a contradiction will change it
 
 
 @dataclass(slots=True)
@@ -87,15 +90,19 @@ def decide_track(
     if match is not None and match.person not in taken:
         sure = match.similarity >= snapshot.threshold(match.person) + SURE
         if evidence.count >= MIN_LOOKS or sure or before.person == match.person:
-            return _with(seen, Verdict.KNOWN, match.person)
+            return replace(
+                seen,
+                verdict=Verdict.KNOWN,
+                person=match.person,
+                firm=evidence.count >= (MIN_LOOKS if sure else ENOUGH_LOOKS),
+            )
     keeps = best is not None and before.person == best.person and best.person not in taken
     if keeps and best is not None and best.similarity >= snapshot.threshold(best.person) - KEEP:
-        return _with(seen, Verdict.KNOWN, best.person)
+        return replace(seen, verdict=Verdict.KNOWN, person=best.person)
     if ended or evidence.count >= ENOUGH_LOOKS:
-        return _with(seen, Verdict.UNKNOWN, None)
+        misses = best is None or best.similarity < snapshot.threshold(best.person) - SURE
+        firm = evidence.count >= (ENOUGH_LOOKS if misses else KEEP_LOOKS)
+        # A name that another track has now may become free.
+        return replace(seen, verdict=Verdict.UNKNOWN, firm=firm and (match is None or match.person not in taken))
     stays = evidence.anew and before.pack != seen.pack and before.person not in taken
     return before if stays else seen
-
-
-def _with(seen: Decision, verdict: Verdict, person: int | None) -> Decision:
-    return replace(seen, verdict=verdict, person=person)

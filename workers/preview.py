@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -33,32 +35,54 @@ class Mark:
 def draw(image: Image, marks: list[Mark]) -> bytes:
     """The picture at most WIDTH wide, with the marks on it."""
     scale = min(1.0, WIDTH / image.shape[1])
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
-    picture = Pictures.fromarray(np.ascontiguousarray(small[:, :, ::-1]))
-    pen = ImageDraw.Draw(picture)
-    font = _font(max(14, small.shape[0] // 15))
+    small: Image = (
+        cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        if scale < 1
+        else image.copy()
+    )
+    height = max(14, small.shape[0] // 15)
     for mark in marks:
-        x1, y1, x2, y2 = (value * scale for value in mark.box)
-        colour = _COLOURS[mark.verdict]
-        pen.rectangle((x1, y1, x2, y2), outline=colour, width=2)
+        x1, y1, x2, y2 = (round(value * scale) for value in mark.box)
+        red, green, blue = _COLOURS[mark.verdict]
+        cv2.rectangle(small, (x1, y1), (x2, y2), (blue, green, red), 2)
         text = _writable(mark.text)
         if text:
-            left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
-            width, height = right - left + 8, bottom - top + 6
-            y = y1 - height if y1 >= height else y2
-            x = max(0.0, min(x1, small.shape[1] - width))
-            pen.rectangle((x, y, x + width, y + height), fill=colour)
-            ink = (15, 23, 42) if sum(colour) > 380 else (255, 255, 255)
-            pen.text((x + 4 - left, y + 3 - top), text, font=font, fill=ink)
-    return encode_jpeg(np.ascontiguousarray(np.asarray(picture)[:, :, ::-1]), quality=75)
+            label = _label(text, height, mark.verdict)
+            top = y1 - label.shape[0] if y1 >= label.shape[0] else y2
+            _paste(small, label, max(0, min(x1, small.shape[1] - label.shape[1])), top)
+    return encode_jpeg(small, quality=75)
+
+
+def _paste(picture: Image, label: Image, left: int, top: int) -> None:
+    """Lays the label on the picture, as far as it lies inside."""
+    room = picture[max(0, top) : max(0, top + label.shape[0]), left : left + label.shape[1]]
+    first = max(0, -top)
+    room[:] = label[first : first + room.shape[0], : room.shape[1]]
+
+
+@lru_cache(maxsize=256)
+def _label(text: str, height: int, verdict: Verdict) -> Image:
+    """The text on its verdict's colour, (h, w, 3) BGR. Kept, because the same people are drawn again and again."""
+    colour = _COLOURS[verdict]
+    font = _font(height)
+    left, top, right, bottom = (round(value) for value in font.getbbox(text))
+    picture = Pictures.new("RGB", (right - left + 8, bottom - top + 6), colour)
+    ink = (15, 23, 42) if sum(colour) > 380 else (255, 255, 255)
+    ImageDraw.Draw(picture).text((4 - left, 3 - top), text, font=font, fill=ink)
+    return np.ascontiguousarray(np.asarray(picture, np.uint8)[:, :, ::-1])
 
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+    """DejaVu Sans of the package matplotlib, which knows Latin, Greek and Cyrillic; else what Pillow has built in."""
+    spec = importlib.util.find_spec("matplotlib")
+    folders = [Path(folder) for folder in spec.submodule_search_locations or []] if spec is not None else []
+    files = [folder / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf" for folder in folders]
+    found = next((file for file in files if file.is_file()), None)
+    return ImageFont.truetype(str(found), size) if found is not None else ImageFont.load_default(size)
 
 
 def _writable(text: str) -> str:
-    """What the built-in font can show of a name; the page beside the picture writes it in full."""
-    shown = "".join(c if c.isprintable() and ord(c) < 0x180 else "" for c in text).strip()
+    """What the font can show of a name; the page beside the picture writes it in full."""
+    shown = "".join(c if c.isprintable() and ord(c) < 0x530 else "" for c in text).strip()
     return shown[:40] if shown else ("•" if text else "")

@@ -1,25 +1,30 @@
 """Follows each track as the sighting it becomes, and writes it, with its alerts, as it changes.
 
-A write that fails because the database is away is repeated with what is known by then; sightings are named by ids made
-here, so that a repeated write changes nothing. What could not be written waits in memory, within a bound.
+The loop says what changed and goes on; the process's `Scribe` (`workers/scribe.py`) writes it from a thread of its own,
+so that no frame waits for the database. A write that fails because the database is away is repeated with what is known
+by then; sightings are named by ids made here, so that a repeated write changes nothing. What could not be written waits
+in memory, within a bound; what is left out is counted.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
+import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connection
 
 from alerts.services import report_sighting
+from cameras.leases import Lease, LeaseLost
 from cameras.models import Verdict
-from cameras.services import Lease, SightingRecord
+from cameras.services import SightingRecord
 from workers.decision import Decision, Evidence
 from workers.tracking import Track
 
@@ -54,6 +59,7 @@ class Watched:
     track: Track
     first_at: datetime
     last_at: datetime
+    first_t: float = 0.0  # on the frames' clock
     id: uuid.UUID = field(default_factory=uuid.uuid4)
     frames: int = 0
     evidence: Evidence = field(default_factory=Evidence)
@@ -64,59 +70,107 @@ class Watched:
     embedded_t: float = float("-inf")
     doubts: int = 0  # looks in a row that did not resemble the track
     best_quality: float = 0.0
-    shot: bytes | None = None  # waits to be written
+    embedded_quality: float = 0.0  # the best among the looks that were embedded
+    shot: bytes | None = None  # the best so far, as JPEG
     closed: bool = False
-    opened_told: bool = False
-    person_told: int | None = None
-    saved_at: float = float("-inf")
-    urgent: bool = False
+
+    def moment(self, t: float) -> datetime:
+        """A time on the frames' clock as UTC. Measured from the first frame: clocks that are set change no span."""
+        return self.first_at + timedelta(seconds=t - self.first_t)
 
 
 Tell = Callable[[EventKind, Watched], None]
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    watched: Watched  # a copy, as it was when it changed
+    urgent: bool
+
+
+@dataclass(slots=True, eq=False)
+class _Written:
+    """What of a sighting is known to be stored and told."""
+
+    saved_at: float = float("-inf")
+    shot: bytes | None = None
+    opened: bool = False
+    person: int | None = None
+
+
 class SightingWriter:
-    """Writes the sightings of one camera under one lease."""
+    """Writes the sightings of one camera under one lease. `changed` belongs to the loop, the rest to any thread."""
 
     def __init__(self, *, camera: CameraFacts, lease: Lease, tell: Tell, drops: Counter[str]) -> None:
         self._camera, self._lease = camera, lease
         self._tell = tell
         self._drops = drops
-        self._waiting: dict[uuid.UUID, Watched] = {}
+        self._lock = threading.Lock()  # of what waits
+        self._writing = threading.Lock()
+        self._waiting: dict[uuid.UUID, _Waiting] = {}
+        self._written: dict[uuid.UUID, _Written] = {}
         self._retry_at = float("-inf")
+        self.error: Exception | None = None  # why nothing can be written any more
+
+    @property
+    def has_urgent(self) -> bool:
+        with self._lock:
+            return any(one.urgent for one in self._waiting.values())
 
     def changed(self, watched: Watched, *, urgent: bool = False) -> None:
         """Says that the sighting should be written, at once or when its turn comes."""
-        watched.urgent = watched.urgent or urgent
-        self._waiting[watched.id] = watched
-        if len(self._waiting) > MOST_WAITING:
-            oldest = next((w for w in self._waiting.values() if w.closed), watched)
-            del self._waiting[oldest.id]
-            self._drops["sighting not written"] += 1
+        with self._lock:
+            before = self._waiting.pop(watched.id, None)
+            urgent = urgent or watched.closed or (before is not None and before.urgent)
+            self._waiting[watched.id] = _Waiting(copy.copy(watched), urgent)
+            if len(self._waiting) > MOST_WAITING:
+                oldest = next((id_ for id_, one in self._waiting.items() if one.watched.closed), watched.id)
+                del self._waiting[oldest]
+                self._drops["sighting not written"] += 1
 
-    def flush(self, *, everything: bool = False) -> None:
-        """Writes what is due; raises LeaseLost. While the database is away it keeps everything for later."""
-        now = time.monotonic()
-        if now < self._retry_at and not everything:
-            return
-        for watched in list(self._waiting.values()):
-            if not (everything or watched.urgent or watched.closed or now - watched.saved_at >= SAVE_SECONDS):
-                continue
-            try:
-                self._write(watched)
-            except (OperationalError, InterfaceError) as error:
-                connection.close()
-                self._retry_at = now + RETRY_SECONDS
-                _log.warning(
-                    "Sightings of %s wait for the database (%d): %s", self._camera.name, len(self._waiting), error
-                )
-                return
-            except IntegrityError as error:  # a rule or a person was deleted this moment; the next try knows that
-                self._retry_at = now + RETRY_SECONDS
-                _log.warning("A sighting of %s is written again: %s", self._camera.name, error)
-                continue
-            watched.saved_at, watched.urgent = now, False
-            del self._waiting[watched.id]
+    def flush(self, *, everything: bool = False) -> bool:
+        """Writes what is due; False while the database is away, which keeps everything for later.
+
+        Raises LeaseLost.
+        """
+        with self._writing:
+            now = time.monotonic()
+            if now < self._retry_at and not everything:
+                return True
+            with self._lock:
+                waiting = list(self._waiting.items())
+            due = [(id_, one) for id_, one in waiting if everything or one.urgent or self._is_time(id_, now)]
+            return all(self._try(id_, one, now) for id_, one in due)
+
+    def _is_time(self, sighting: uuid.UUID, now: float) -> bool:
+        written = self._written.get(sighting)
+        return written is None or now - written.saved_at >= SAVE_SECONDS
+
+    def _try(self, id_: uuid.UUID, one: _Waiting, now: float) -> bool:
+        try:
+            self._write(one.watched, now)
+        except (OperationalError, InterfaceError) as error:
+            connection.close()
+            self._retry_at = now + RETRY_SECONDS
+            _log.warning("Sightings of %s wait for the database (%d): %s", self._camera.name, len(self._waiting), error)
+            return False
+        except IntegrityError as error:  # a rule or a person was deleted this moment; the next try knows that
+            self._retry_at = now + RETRY_SECONDS
+            _log.warning("A sighting of %s is written again: %s", self._camera.name, error)
+            return True
+        except LeaseLost as lost:
+            self._give_up(lost)
+            raise
+        with self._lock:
+            if self._waiting.get(id_) is one:  # else it changed while it was written, and is written again
+                del self._waiting[id_]
+        return True
+
+    def _give_up(self, lost: LeaseLost) -> None:
+        """Somebody else runs the camera: what was seen meanwhile is theirs to write."""
+        self.error = lost
+        with self._lock:
+            self._drops["sighting not written"] += len(self._waiting)
 
     def drain(self) -> None:
         """Writes all that waits, for DRAIN_SECONDS at most; what is left then is lost, and said."""
@@ -128,8 +182,8 @@ class SightingWriter:
         if self._waiting:
             _log.error("%d sightings of %s could not be written.", len(self._waiting), self._camera.name)
 
-    def _write(self, watched: Watched) -> None:
-        shot, decision = watched.shot, watched.decision
+    def _write(self, watched: Watched, now: float) -> None:
+        decision, written = watched.decision, self._written.setdefault(watched.id, _Written())
         report = report_sighting(
             sighting=SightingRecord(
                 id=watched.id,
@@ -149,20 +203,21 @@ class SightingWriter:
                 pack=decision.pack,
                 template=decision.template,
                 quality=watched.best_quality,
-                shot=shot,
+                shot=watched.shot if watched.shot is not written.shot else None,
             ),
             captured_at=watched.decided_at or watched.last_at,
         )
-        if watched.shot is shot:
-            watched.shot = None
-        self._announce(watched, report.sighting.person_id)
+        written.saved_at, written.shot = now, watched.shot
+        self._announce(watched, written, report.sighting.person_id)
+        if watched.closed:
+            del self._written[watched.id]
 
-    def _announce(self, watched: Watched, person: int | None) -> None:
-        if not watched.opened_told:
-            watched.opened_told = True
+    def _announce(self, watched: Watched, written: _Written, person: int | None) -> None:
+        if not written.opened:
+            written.opened = True
             self._tell(EventKind.OPENED, watched)
-        if watched.decision.verdict is Verdict.KNOWN and person is not None and watched.person_told != person:
-            watched.person_told = person
+        if watched.decision.verdict is Verdict.KNOWN and person is not None and written.person != person:
+            written.person = person
             self._tell(EventKind.IDENTIFIED, watched)
         if watched.closed:
             self._tell(EventKind.CLOSED, watched)

@@ -1,23 +1,28 @@
-"""Celery tasks of the workers room."""
+"""Celery tasks of the workers room. `run_camera` and `answer_call` come over a camera worker's own queue."""
 
 from __future__ import annotations
 
 from celery import shared_task
-from django.conf import settings
 
 from cameras import services
-from workers import supervisor
+from workers import dispatch, supervisor
+from workers.presence import presence
 
 
 @shared_task(ignore_result=True)
 def dispatch_cameras() -> None:
-    for camera_id in supervisor.dispatch():
-        run_camera.apply_async((camera_id,), expires=settings.DISPATCH_SECONDS * 2)
+    dispatch.dispatch()
 
 
 @shared_task(ignore_result=True)
 def run_camera(camera_id: int) -> None:
+    presence().taken()
     supervisor.attend(camera_id)
+
+
+@shared_task(ignore_result=True)
+def answer_call() -> None:
+    presence().taken()
 
 
 @shared_task(ignore_result=True)

@@ -44,6 +44,7 @@ def test_alerts_are_listed_newest_first(
     newest, row = found[0], rows[-1]
     assert newest["person"] == row.person_id
     assert newest["watchlist_name"] == row.watchlist_name
+    assert row.sighting is not None
     assert (newest["latitude"], newest["longitude"]) == (row.sighting.latitude, row.sighting.longitude)
     assert newest["shot"] == f"/api/v1/sightings/{row.sighting_id}/shot"
     assert (newest["state"], newest["acknowledged_by"]) == ("new", None)

@@ -59,6 +59,7 @@ PAGES = [
     "camera_add",
     "camera_edit",
     "camera_remove",
+    "wall",
 ]
 LISTS = [
     "/",
@@ -68,6 +69,7 @@ LISTS = [
     "/people/duplicates/",
     "/people/imports/",
     "/cameras/",
+    "/wall/?size=16",
     "/models/",
     "/admin/recognition/person/",
     "/admin/recognition/watchlist/",

@@ -21,8 +21,9 @@ from alerts import selectors, services
 from alerts.models import Alert, AlertState, Delivery, Rule, Severity
 from alerts.tasks import deliver_pending
 from alerts.tests.factories import AlertFactory
+from cameras.leases import LeaseLost
 from cameras.models import Camera, Sighting, Verdict
-from cameras.services import LeaseLost, SightingRecord
+from cameras.services import SightingRecord
 from cameras.tests.factories import NOON, CameraFactory
 from cameras.tests.records import held, known, let_expire
 from recognition.models import Category, WatchlistEntry

@@ -9,8 +9,9 @@ from typing import Any
 
 from django.db.models.functions import Now
 
+from cameras.leases import Lease, take_lease
 from cameras.models import Camera, CameraLease, Verdict
-from cameras.services import Lease, SightingRecord, take_lease
+from cameras.services import SightingRecord
 from cameras.tests.factories import NOON
 from recognition.tests.factories import PACK, picture
 

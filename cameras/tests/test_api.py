@@ -16,8 +16,8 @@ from accounts.roles import Role
 from accounts.tests.clients import key_client, problem
 from cameras import live
 from cameras.live import State, Status
-from cameras.models import Camera, Sighting, Verdict
-from cameras.services import source_of
+from cameras.models import Camera, CameraEvent, CameraHour, EventKind, Sighting, Verdict
+from cameras.services import detail_of, source_of
 from cameras.tests.factories import NOON, CameraFactory, SightingFactory
 from recognition.tests.factories import PersonFactory, picture
 
@@ -132,7 +132,178 @@ def test_the_live_picture(viewer: APIClient, camera: Camera) -> None:
     response = viewer.get(url, headers={"Accept": "image/jpeg"})
     assert (response.content, response["Content-Type"]) == (picture(3), "image/jpeg")
     assert response["Cache-Control"] == "no-store"
-    assert live.is_watched(camera.pk)
+    assert live.watched([camera.pk]) == {camera.pk: 3}
+
+
+def test_a_picture_that_is_known_is_not_sent_again(viewer: APIClient, camera: Camera) -> None:
+    url = f"/api/v1/cameras/{camera.pk}/snapshot"
+    live.publish_picture(camera.pk, picture(3))
+    tag = viewer.get(url)["ETag"]
+
+    same = viewer.get(url, headers={"If-None-Match": tag})
+    assert (same.status_code, same.content, same["ETag"]) == (304, b"", tag)
+    assert viewer.get(url, headers={"If-None-Match": '"another"'}).status_code == 200
+    live.publish_picture(camera.pk, picture(4))
+    newer = viewer.get(url, headers={"If-None-Match": f"W/{tag}, {tag}"})
+    assert (newer.status_code, newer.content) == (200, picture(4))
+    assert newer["ETag"] != tag
+
+
+def test_who_looks_often_says_so(viewer: APIClient, camera: Camera) -> None:
+    url = f"/api/v1/cameras/{camera.pk}/snapshot"
+    live.publish_picture(camera.pk, picture(3))
+    assert viewer.get(url, {"fps": "10"}).status_code == 200
+    assert live.watched([camera.pk]) == {camera.pk: 10}
+    for wrong in ("0", "11", "nan", "fast"):
+        assert "fps" in problem(viewer.get(url, {"fps": wrong}), 400)["errors"], wrong
+
+
+def test_everything_of_a_camera_goes_in_and_out_but_its_streams(administrator: APIClient) -> None:
+    values = {
+        "name": "Gate",
+        "source": SOURCE,
+        "detail": SOURCE.replace("live", "large"),
+        "transport": "udp",
+        "schedule": "Mon-Fri 20:00-06:00",
+        "priority": 3,
+        "idle_decoding": "keyframes",
+        "detect_fps": 2.5,
+        "sensitivity": 9,
+        "masks": [[[0, 0], [0.5, 0], [0.5, 0.5]]],
+        "alert_events": False,
+    }
+    response = administrator.post("/api/v1/cameras", values, format="json")
+    assert response.status_code == 201, response.content
+    body = response.json()
+    assert b"s3cr3t" not in response.content
+    assert {"source", "detail", "remove_detail"}.isdisjoint(body)
+    assert body["detail_address"] == "rtsp://10.0.0.7:554/large?…"
+    for name in values.keys() - {"source", "detail"}:
+        assert body[name] == values[name], name
+    url = f"/api/v1/cameras/{body['id']}"
+    changed = administrator.patch(url, {"detect_fps": None, "masks": [], "remove_detail": True}, format="json").json()
+    assert (changed["detect_fps"], changed["masks"], changed["detail_address"]) == (None, [], "")
+    assert (changed["schedule"], changed["priority"]) == ("Mon-Fri 20:00-06:00", 3)
+    assert detail_of(Camera.objects.get()) is None
+
+
+def test_values_that_can_not_be_used(administrator: APIClient, camera: Camera) -> None:
+    for values, field in [
+        ({"detail": "ftp://u:s3cr3t@h"}, "detail"),
+        ({"transport": "pigeon"}, "transport"),
+        ({"schedule": "Mon-Fry 20:00-06:00"}, "schedule"),
+        ({"schedule": "x" * 301}, "schedule"),
+        ({"priority": 4}, "priority"),
+        ({"idle_decoding": "none"}, "idle_decoding"),
+        ({"detect_fps": 31}, "detect_fps"),
+        ({"sensitivity": 0}, "sensitivity"),
+        ({"masks": [[[0, 0], [1, 1]]]}, "masks"),
+        ({"masks": "[["}, "masks"),
+        ({"masks": None}, "masks"),
+    ]:
+        response = administrator.patch(f"/api/v1/cameras/{camera.pk}", values, format="json")
+        assert field in problem(response, 400)["errors"], values
+        assert b"s3cr3t" not in response.content
+    assert Camera.objects.get().revision == 0
+
+
+def test_the_status_has_what_the_worker_said(viewer: APIClient, camera: Camera) -> None:
+    said = Status(
+        state=State.ONLINE,
+        view=live.View.COVERED,
+        decode_ms=2.5,
+        frames_in=100,
+        frames_wanted=20,
+        frames_missed=1,
+        restarts=4,
+        worker="north-1",
+        began=1_000_000.0,
+        since=1_773_489_600.0,
+    )
+    live.publish_status(camera.pk, said)
+    status = viewer.get(f"/api/v1/cameras/{camera.pk}").json()["status"]
+    assert (status["state"], status["view"], status["since"]) == ("online", "covered", "2026-03-14T12:00:00Z")
+    assert (status["decode_ms"], status["frames_in"], status["restarts"]) == (2.5, 100, 4)
+    assert (status["frames_wanted"], status["frames_missed"], status["worker"]) == (20, 1, "north-1")
+    live.clear_status(camera.pk)
+    assert viewer.get(f"/api/v1/cameras/{camera.pk}").json()["status"]["since"] is None
+
+
+def test_a_camera_is_switched_and_restarted(administrator: APIClient, camera: Camera) -> None:
+    steps = [("disable", False, 1), ("restart", False, 2), ("enable", True, 3), ("restart", True, 4)]
+    for verb, enabled, revision in steps:
+        body = administrator.post(f"/api/v1/cameras/{camera.pk}/{verb}").json()
+        assert (body["id"], body["enabled"]) == (camera.pk, enabled)
+        assert Camera.objects.get().revision == revision
+    assert list(AuditEvent.objects.values_list("verb", flat=True).order_by("pk").reverse()[:4]) == [
+        "restarted",
+        "enabled",
+        "restarted",
+        "disabled",
+    ]
+
+
+@pytest.mark.parametrize("verb", ["restart", "enable", "disable"])
+def test_only_administrators_switch_cameras(viewer: APIClient, camera: Camera, verb: str) -> None:
+    url = f"/api/v1/cameras/{camera.pk}/{verb}"
+    problem(APIClient().post(url), 401)
+    problem(viewer.post(url), 403)
+    problem(key_client(Role.OPERATOR).post(url), 403)
+    administrator = key_client(Role.ADMINISTRATOR)
+    problem(administrator.get(url), 405)
+    problem(administrator.post(f"/api/v1/cameras/99999/{verb}"), 404)
+    assert Camera.objects.get().revision == 0
+
+
+def test_what_was_wrong_with_a_camera(viewer: APIClient, camera: Camera) -> None:
+    CameraEvent.objects.create(
+        camera=camera, camera_name="Gate", kind=EventKind.DOWN, began_at=NOON, ended_at=NOON + timedelta(hours=1)
+    )
+    covered = CameraEvent.objects.create(
+        camera=camera, camera_name="Gate", kind=EventKind.COVERED, began_at=NOON + timedelta(hours=2), times=2
+    )
+    CameraEvent.objects.create(camera=CameraFactory.create(), camera_name="Other", kind=EventKind.DOWN, began_at=NOON)
+    url = f"/api/v1/cameras/{camera.pk}/events"
+    newest, oldest = viewer.get(url).json()["results"]
+    assert newest == {
+        "id": covered.pk,
+        "camera": camera.pk,
+        "camera_name": "Gate",
+        "kind": "covered",
+        "began_at": "2026-03-14T14:00:00Z",
+        "ended_at": None,
+        "times": 2,
+        "detail": "",
+        "alert": None,
+    }
+    assert oldest["ended_at"] == "2026-03-14T13:00:00Z"
+    assert viewer.get(url, {"kind": "down"}).json()["results"] == [oldest]
+    assert viewer.get(url, {"from": "2026-03-14T13:00:00Z"}).json()["results"] == [newest]
+    page = viewer.get(url, {"limit": 1}).json()
+    assert page["results"] == [newest]
+    assert viewer.get(page["next"]).json()["results"] == [oldest]
+
+
+def test_what_a_camera_did_by_the_hour(viewer: APIClient, camera: Camera) -> None:
+    for hour in range(3):
+        CameraHour.objects.create(
+            camera=camera, start=NOON + timedelta(hours=hour), seconds_online=60 * hour, drops={"slow": hour}
+        )
+    url = f"/api/v1/cameras/{camera.pk}/hours"
+    found = viewer.get(url).json()["results"]
+    assert [each["start"] for each in found] == [f"2026-03-14T{hour}:00:00Z" for hour in (14, 13, 12)]
+    assert (found[0]["seconds_online"], found[0]["drops"]) == (120.0, {"slow": 2})
+    assert len(viewer.get(url, {"from": "2026-03-14T13:00:00Z", "to": "2026-03-14T14:00:00Z"}).json()["results"]) == 1
+
+
+@pytest.mark.parametrize("what", ["events", "hours"])
+def test_who_may_read_what_a_camera_did(viewer: APIClient, camera: Camera, what: str) -> None:
+    url = f"/api/v1/cameras/{camera.pk}/{what}"
+    problem(APIClient().get(url), 401)
+    problem(key_client().get(url), 403)
+    problem(viewer.post(url), 405)
+    problem(viewer.get(f"/api/v1/cameras/99999/{what}"), 404)
+    problem(viewer.get(url, {"from": "yesterday"}), 400)
 
 
 def test_sightings_are_listed_newest_first(

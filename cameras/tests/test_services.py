@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import threading
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 
 from accounts.models import AuditEvent
 from accounts.vault import VaultError
-from cameras import selectors, services
+from cameras import services
+from cameras.leases import LeaseLost
 from cameras.models import Camera, CameraLease, Sighting, Verdict
-from cameras.services import Lease, LeaseLost
 from cameras.sources import Kind, SourceError
 from cameras.tests.factories import CameraFactory, SightingFactory
 from cameras.tests.records import held, known, let_expire
@@ -91,70 +90,6 @@ def test_a_removed_cameras_sightings_remain_and_are_closed() -> None:
     sighting.refresh_from_db()
     assert (sighting.camera, sighting.camera_name, sighting.is_open) == (None, "Gate", False)
     assert not CameraLease.objects.exists()
-
-
-# Leases
-
-
-def test_a_lease_is_held_by_one_and_can_be_taken_after_it_is_over() -> None:
-    camera = CameraFactory.create()
-    first = held(camera, "one")
-
-    assert services.take_lease(camera_id=camera.pk, owner="two") is None
-    assert services.renew_lease(first)
-    assert not selectors.unattended().exists()
-    let_expire(camera)
-    assert selectors.unattended().get() == camera
-    second = held(camera, "two")
-    assert second.epoch == first.epoch + 1
-    assert not services.renew_lease(first)
-
-
-def test_a_lease_that_is_over_but_untaken_may_be_renewed() -> None:
-    camera = CameraFactory.create()
-    lease = held(camera)
-    let_expire(camera)
-
-    assert services.renew_lease(lease)
-    assert services.take_lease(camera_id=camera.pk, owner="two") is None
-
-
-def test_a_released_lease_is_free_at_once() -> None:
-    camera = CameraFactory.create()
-    services.release_lease(held(camera, "one"))
-
-    second = held(camera, "two")
-    services.release_lease(Lease(camera_id=camera.pk, owner="one", epoch=second.epoch - 1))
-    assert services.renew_lease(second)  # somebody else's lease is not given back
-
-
-def test_a_removed_camera_has_no_lease() -> None:
-    camera = CameraFactory.create()
-    lease = held(camera)
-    services.remove_camera(actor=None, camera=camera)
-
-    assert not services.renew_lease(lease)
-    assert services.take_lease(camera_id=lease.camera_id, owner="two") is None
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_eight_who_want_a_lease_at_once_one_gets_it() -> None:
-    camera = CameraFactory.create()
-    start = threading.Barrier(8)
-
-    def take(number: int) -> Lease | None:
-        try:
-            start.wait(30)
-            return services.take_lease(camera_id=camera.pk, owner=f"worker-{number}")
-        finally:
-            connections.close_all()
-
-    for epoch in (1, 2, 3):
-        with ThreadPoolExecutor(8) as pool:
-            taken = [lease for lease in pool.map(take, range(8)) if lease is not None]
-        assert [lease.epoch for lease in taken] == [epoch]
-        assert CameraLease.objects.get().owner == taken[0].owner
-        let_expire(camera)
 
 
 # Sightings

@@ -8,14 +8,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.roles import Role
 from accounts.tests.factories import sign_in
-from cameras import live, services
-from cameras.live import State, Status
-from cameras.models import Camera, Sighting, Verdict
+from cameras import live, probing, services
+from cameras.live import State, Status, View
+from cameras.models import Camera, CameraEvent, CameraHour, EventKind, Sighting, Verdict
+from cameras.network import NetworkPolicy
 from cameras.probe import ProbeResult
 from cameras.sources import Source
 from cameras.tests.factories import NOON, CameraFactory, SightingFactory
@@ -27,11 +31,15 @@ NOT_ADMINISTRATORS: list[Role | None] = [None, Role.VIEWER, Role.OPERATOR]
 PAGES: dict[str, tuple[str, list[Role | None], list[str]]] = {  # name: (object, roles that may not, allowed methods)
     "cameras": ("", [None], ["get"]),
     "camera_states": ("", [None], ["get"]),
+    "camera_schedule": ("", NOT_ADMINISTRATORS, ["get"]),
+    "wall": ("", [None], ["get"]),
     "camera_add": ("", NOT_ADMINISTRATORS, ["get", "post"]),
     "camera_test": ("", NOT_ADMINISTRATORS, ["post"]),
     "camera": ("camera", [None], ["get"]),
     "camera_edit": ("camera", NOT_ADMINISTRATORS, ["get", "post"]),
     "camera_enable": ("camera", NOT_ADMINISTRATORS, ["post"]),
+    "camera_restart": ("camera", NOT_ADMINISTRATORS, ["post"]),
+    "camera_stream": ("camera", [None], ["get"]),
     "camera_remove": ("camera", NOT_ADMINISTRATORS, ["get", "post"]),
     "camera_live": ("camera", [None], ["get"]),
     "sighting_shot": ("sighting", [None], ["get"]),
@@ -184,30 +192,61 @@ def test_switching_off_and_removing(client: Client, camera: Camera) -> None:
     assert not Camera.objects.exists()
 
 
-def test_testing_a_source(client: Client, camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
-    sign_in(client, Role.ADMINISTRATOR)
-    asked: list[str] = []
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The sources that were tried, with their transports; what has “bad” in it does not answer."""
+    asked: list[tuple[str, str]] = []
 
-    def probe(source: Source, timeout: float = 8.0) -> ProbeResult:
-        asked.append(source.text)
+    def probe(source: Source, *, network: NetworkPolicy, transport: str) -> ProbeResult:
+        asked.append((source.text, transport))
         if "bad" in source.text:
             return ProbeResult(problem="It does not answer.")
-        return ProbeResult(jpeg=b"jpeg", width=640, height=360, fps=25.0)
+        return ProbeResult(jpeg=b"jpeg", width=640, height=360, fps=25.0, codec="h264")
 
-    monkeypatch.setattr("cameras.views.probe", probe)
+    monkeypatch.setattr("cameras.probing.probe", probe)
+    return asked
+
+
+def test_testing_a_source(client: Client, camera: Camera, tried: list[tuple[str, str]]) -> None:
+    sign_in(client, Role.ADMINISTRATOR)
     page, htmx = reverse("camera_test"), {"HX-Request": "true"}
-    part = client.post(page, {"source": "rtsp://u:pw@good/1"}, headers=htmx).content.decode()
+    part = client.post(page, {"source": "rtsp://u:pw@good/1", "transport": "udp"}, headers=htmx).content.decode()
     assert part.strip().startswith('<div class="probe"')
-    assert "640 \N{MULTIPLICATION SIGN} 360" in part
+    assert "640 \N{MULTIPLICATION SIGN} 360, h264" in part
     assert "data:image/jpeg;base64," in part
     assert "pw" not in part
+    assert tried[-1] == ("rtsp://u:pw@good/1", "udp")
     assert "It does not answer." in client.post(page, {"source": "http://bad/"}, headers=htmx).content.decode()
     assert "source is empty" in client.post(page, {"source": ""}, headers=htmx).content.decode()
     whole = client.post(f"{page}?camera={camera.pk}", {"name": "Kept", "source": ""}).content.decode()
-    assert "secret-word" in asked[-1]
+    assert "secret-word" in tried[-1][0]
     assert "secret-word" not in whole
     assert 'value="Kept"' in whole
     assert "This field is required" not in whole
+
+
+def test_testing_the_second_stream(client: Client, camera: Camera, tried: list[tuple[str, str]]) -> None:
+    sign_in(client, Role.ADMINISTRATOR)
+    page, htmx = f"{reverse('camera_test')}?which=detail&camera={camera.pk}", {"HX-Request": "true"}
+    part = client.post(page, {"detail": ""}, headers=htmx).content.decode()
+    assert 'id="probe-detail"' in part
+    assert "There is no second stream to test" in part
+    client.post(page, {"source": "rtsp://not/this", "detail": "rtsp://u:pw@good/large"}, headers=htmx)
+    assert tried[-1][0] == "rtsp://u:pw@good/large"
+    services.change_camera(actor=None, camera=camera, detail="rtsp://u:kept-word@good/kept")
+    part = client.post(page, {"detail": ""}, headers=htmx).content.decode()
+    assert tried[-1][0] == "rtsp://u:kept-word@good/kept"
+    assert "kept-word" not in part
+    assert "It works" in part
+
+
+def test_sources_can_not_be_tested_as_often_as_one_likes(client: Client, tried: list[tuple[str, str]]) -> None:
+    sign_in(client, Role.ADMINISTRATOR)
+    page, htmx = reverse("camera_test"), {"HX-Request": "true"}
+    said = [client.post(page, {"source": "0"}, headers=htmx).content.decode() for _ in range(probing.TESTS_MOST + 1)]
+    assert "It works" in said[-2]
+    assert "tested too often" in said[-1]
+    assert len(tried) == probing.TESTS_MOST
 
 
 def test_a_best_shot_is_a_drawing_when_it_can_not_be_opened(client: Client) -> None:
@@ -253,6 +292,122 @@ def test_a_persons_history_over_all_cameras_goes_on_where_a_page_ended(client: C
     second = [row.pk for row in rest.context["sightings"]]
     assert (len(first), len(second), len({*first, *second})) == (30, 5, 35)
     assert rest.context["next"] is None
+
+
+def test_restarting(client: Client, camera: Camera) -> None:
+    sign_in(client, Role.ADMINISTRATOR)
+    page = reverse("camera_restart", args=[camera.pk])
+    assert "starts anew" in client.post(page, follow=True).content.decode()
+    camera.refresh_from_db()
+    assert camera.revision == 1
+    Camera.objects.update(enabled=False)
+    assert "Switch it on to start it" in client.post(page, follow=True).content.decode()
+    camera.refresh_from_db()
+    assert camera.revision == 1
+
+
+def test_a_camera_page_says_what_happened(client: Client, camera: Camera) -> None:
+    sign_in(client, Role.VIEWER)
+    status = Status(
+        state=State.ONLINE, view=View.COVERED, drops={"newer frame": 7, "something new": 2}, restarts=3, decode_ms=1.26
+    )
+    live.publish_status(camera.pk, status)
+    now = timezone.now()
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    CameraHour.objects.create(
+        camera=camera, start=hour - timedelta(hours=1), seconds_online=1800, seconds_wanted=3600, frames_in=44_000
+    )
+    CameraHour.objects.create(camera=camera, start=hour - timedelta(hours=30), seconds_online=0, seconds_wanted=3600)
+    CameraEvent.objects.create(
+        camera=camera, camera_name="x", kind=EventKind.DOWN, began_at=now - timedelta(minutes=9),
+        ended_at=now - timedelta(minutes=6), detail="It did not answer.",
+    )  # fmt: skip
+    CameraEvent.objects.create(camera=camera, camera_name="x", kind=EventKind.COVERED, began_at=now)
+    page = client.get(reverse("camera", args=[camera.pk])).content.decode()
+    for said in (
+        "Covered",
+        "A newer one was there",
+        "Something new",
+        "1.3 ms",
+        "3 \N{MULTIPLICATION SIGN}",
+        "No pictures",
+        "for 3 min 00 s",
+    ):
+        assert said in page, said
+    assert "Online 50 % of the time it was wanted in the last 24 hours." in page
+    assert "44000" in page
+    assert page.count("bars__hour--part") == 1
+    assert page.count("bars__hour--off") == 23
+    assert "It did not answer." in page
+    part = client.get(
+        reverse("camera", args=[camera.pk]), {"part": "happened"}, headers={"HX-Request": "true"}
+    ).content.decode()
+    assert part.strip().startswith('<div class="card card--pad stack" id="happened"')
+    assert 'data-group="trouble"' in page
+
+
+def test_a_camera_that_was_never_watched_says_so(client: Client, camera: Camera) -> None:
+    sign_in(client, Role.VIEWER)
+    assert "Not watched in the last 24 hours." in client.get(reverse("camera", args=[camera.pk])).content.decode()
+
+
+@pytest.fixture
+def site() -> Iterator[list[Camera]]:
+    """Two hundred cameras: online but for one that is covered, one offline, one off, one without a worker."""
+    rows = CameraFactory.create_batch(200)
+    for row in rows:
+        live.clear_status(row.pk)
+    Camera.objects.filter(pk=rows[3].pk).update(enabled=False)
+    live.publish_statuses(
+        {row.pk: Status(state=State.ONLINE) for row in rows[4:]}
+        | {rows[0].pk: Status(state=State.ONLINE, view=View.COVERED), rows[1].pk: Status(state=State.OFFLINE)}
+    )
+    yield rows
+    for row in rows:
+        live.clear_status(row.pk)
+
+
+def test_the_list_is_filtered_and_goes_page_by_page(client: Client, site: list[Camera]) -> None:
+    sign_in(client, Role.VIEWER)
+
+    def shown(**query: str | int) -> tuple[int, int, int]:
+        found = client.get(reverse("cameras"), query).context["listing"]
+        return len(found.tiles), found.page, found.pages
+
+    chips = client.get(reverse("cameras")).context["listing"].chips
+    assert [(chip.label, chip.count) for chip in chips] == [
+        ("All", 200), ("Online", 196), ("Trouble", 2), ("Starting", 1), ("Off", 1),
+    ]  # fmt: skip
+    assert shown() == (48, 1, 5)
+    assert shown(page=5) == (8, 5, 5)
+    assert shown(page=99) == (8, 5, 5)
+    assert shown(page="x", state="nonsense") == (48, 1, 5)
+    assert shown(state="trouble") == (2, 1, 1)
+    assert shown(state="off") == (1, 1, 1)
+    assert shown(name=site[7].name.upper(), state="online") == (1, 1, 1)
+    assert shown(name="no such camera") == (0, 1, 1)
+    part = client.get(reverse("cameras"), {"name": site[7].name}, headers={"HX-Request": "true"}).content.decode()
+    assert part.strip().startswith('<div id="tiles"')
+
+
+@pytest.mark.parametrize("name", ["cameras", "wall", "camera_states"])
+def test_two_hundred_cameras_cost_one_query(client: Client, site: list[Camera], name: str) -> None:
+    sign_in(client, Role.VIEWER)
+    query = {"mark": "200.0", "shown": "1"} if name == "camera_states" else {"size": 16}
+    client.get(reverse(name), query)
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(reverse(name), query).status_code == 200
+    assert len([each for each in queries if 'FROM "cameras_camera"' in each["sql"]]) == 1
+
+
+def test_a_list_that_changed_is_loaded_anew(client: Client, camera: Camera) -> None:
+    sign_in(client, Role.VIEWER)
+    page, htmx = reverse("camera_states"), {"HX-Request": "true"}
+    known = client.get(reverse("cameras")).context["mark"]
+    asked = {"mark": known, "shown": str(camera.pk), "facts": "short"}
+    assert f'id="camera-{camera.pk}-facts"' in client.get(page, asked, headers=htmx).content.decode()
+    CameraFactory.create()
+    assert client.get(page, asked, headers=htmx)["HX-Refresh"] == "true"
 
 
 @pytest.mark.parametrize("before", ["x", "1_x", "9" * 400 + "_" + str(uuid4()), "-1_" + str(uuid4())])

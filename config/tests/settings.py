@@ -12,6 +12,7 @@ _repository = Path(__file__).resolve().parents[2]
 os.environ["DATA_DIR"] = os.environ.get("LYNCEUS_TEST_DIR", str(_repository / "var" / "test"))
 os.environ["DATABASE_URL"] = ""  # empty, not absent: a .env file must not bring them back
 os.environ["REDIS_URL"] = ""
+os.environ["CAMERA_PORTS"] = "1-65535"  # cameras of tests listen where there is room
 
 from config.settings import *  # noqa: E402, F403
 from config.settings import DATABASES  # noqa: E402

@@ -21,6 +21,8 @@
       said.keep = Number(list.dataset.keep);
       said.shown = ids(":scope > [data-id]");
       said.open = ids(":scope > .is-new");
+      const changing = [...list.querySelectorAll(":scope > [data-version]")];
+      said.versions = changing.map((item) => [Number(item.dataset.id), Number(item.dataset.version)]);
     } else if (list) {
       said.open = ids(":scope > .is-new");
     }

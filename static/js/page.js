@@ -1,7 +1,8 @@
-// Small manners of every page: no polling while nobody looks, filters that apply at once, and what went wrong in words.
+// Small manners of every page: no polling while nobody looks or somebody reads what is folded out, filters that apply at once, and what went wrong in words.
 (() => {
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && event.detail.elt.hasAttribute("data-poll")) event.preventDefault();
+    const { elt } = event.detail;
+    if (elt.hasAttribute("data-poll") && (document.hidden || elt.querySelector("details[open]"))) event.preventDefault();
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches("select")) event.target.closest("form[data-at-once]")?.requestSubmit();

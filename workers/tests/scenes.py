@@ -21,7 +21,7 @@ from cameras.live import State
 from recognition.engine import Image, encode_jpeg
 from recognition.services import Upload
 from recognition.tests.photos import astronaut, crowd
-from workers.sources import Frame
+from workers.sources import Detail, Frame
 
 SIZE = (480, 270)
 FPS = 10.0
@@ -92,6 +92,14 @@ class ScriptedReader:
     error: str = ""
     drops: Counter[str] = field(default_factory=Counter)
     closed: bool = False
+    is_live: bool = False
+    frames_in: int = 0
+    restarts: int = 0
+    frozen: bool = False
+    size: tuple[int, int] = SIZE
+    decode_ms: float = 0.0
+    detail: Detail | None = None
+    is_resting: bool = False
 
     def __post_init__(self) -> None:
         self._frames = frames(*self.shots, fps=self.fps)
@@ -107,8 +115,19 @@ class ScriptedReader:
             self.state = State.ENDED
             return None
         self._number += 1
+        self.frames_in += 1
         moment = self._began + timedelta(seconds=t)
-        return Frame(image=image, t=t, captured_at=moment, received=time.monotonic())
+        return Frame.of(image, t=t, captured_at=moment, received=time.monotonic())
+
+    def newest(self) -> Frame | None:
+        """There is none: every frame of the script is given."""
+        return None
+
+    def wake(self) -> None:
+        self.is_resting = False
+
+    def rest(self) -> None:
+        self.is_resting = True
 
     def close(self) -> None:
         self.closed = True

@@ -1,15 +1,17 @@
-"""Cameras on loopback for tests: one that streams and breaks off, one that never answers, one that is not there."""
+"""A camera on loopback that films the people of `scenes`; what else cameras do wrong is in cameras/tests/streams."""
 
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from cameras.tests.streams import absent_camera, silent_camera
 from recognition.engine import encode_jpeg
 from workers.tests.scenes import Shot, frames
+
+__all__ = ["MjpegServer", "absent_camera", "mjpeg_camera", "silent_camera"]
 
 
 class MjpegServer(ThreadingHTTPServer):
@@ -65,16 +67,3 @@ def mjpeg_camera(*, pictures: int = 20) -> Iterator[MjpegServer]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-@contextlib.contextmanager
-def silent_camera() -> Iterator[str]:
-    """The address (host:port) of something that accepts connections and never says a word."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-
-
-def absent_camera() -> str:
-    """The address (host:port) of nobody."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"127.0.0.1:{listener.getsockname()[1]}"

@@ -231,7 +231,7 @@ def test_no_page_is_wider_than_the_screen(page: Page, port: int, tmp_path: Path,
     operator.is_superuser = True
     operator.save()
     page.set_viewport_size({"width": width, "height": 844})
-    names = ["dashboard", "alerts", "people", "enrol", "identify", "watchlists", "watchlist_add", "cameras"]
+    names = ["dashboard", "alerts", "people", "enrol", "identify", "watchlists", "watchlist_add", "cameras", "wall"]
     addresses = [reverse(name) for name in (*names, "camera_add", "account")]
     addresses += [reverse("alert", args=[alert.pk]), reverse("person", args=[alert.person_id])]
     addresses += [reverse(name, args=[alert.camera_id]) for name in ("camera", "camera_edit", "camera_remove")]

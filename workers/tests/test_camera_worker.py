@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -22,12 +23,14 @@ from cameras import live
 from cameras.live import State
 from cameras.models import Camera, CameraLease, Sighting
 from cameras.services import add_camera, close_stale_sightings
-from workers import tasks
+from workers import roster, tasks
+from workers.leases import Ending
 from workers.tests.scenes import EILEEN, Shot, clip
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("at_once")]
 
 PATIENCE = 90.0
+LOST = str(Ending.LOST)
 
 
 @pytest.fixture
@@ -119,6 +122,67 @@ def test_a_killed_workers_camera_goes_on_elsewhere_and_a_stopped_worker_leaves_n
     assert not is_open(camera, epoch=2)
     assert CameraLease.objects.get(camera=camera).expires_at is None
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("beat")
+def test_a_worker_that_was_paused_writes_nothing_under_the_lease_it_lost(camera: Camera, tmp_path: Path) -> None:
+    """SIGSTOP: for the others it is dead, for itself no time has passed when it goes on."""
+    log = tmp_path / "worker.log"
+    with worker(log) as first:
+        until(lambda: online(camera) and is_open(camera, epoch=1), "the first worker watches")
+        first.send_signal(signal.SIGSTOP)
+        with worker(log) as second:
+            until(lambda: CameraLease.objects.get(camera=camera).epoch == 2, "the second worker takes over")
+            until(lambda: online(camera) and is_open(camera, epoch=2), "the second worker watches")
+            until(lambda: not is_open(camera, epoch=1), "what the first left open is closed")
+            before = list(Sighting.objects.filter(epoch=1).order_by("id").values())
+            first.send_signal(signal.SIGCONT)
+            until(lambda: LOST in log.read_text(), "the first worker learns that it lost the camera")
+            assert list(Sighting.objects.filter(epoch=1).order_by("id").values()) == before
+            assert first.poll() is None  # it goes on, for other cameras
+            lease = CameraLease.objects.get(camera=camera)
+            assert (lease.epoch, f"-{second.pid}-" in lease.worker) == (2, True)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("beat")
+def test_a_worker_that_is_asked_to_drain_hands_over_and_ends(camera: Camera, tmp_path: Path) -> None:
+    log, said = tmp_path / "worker.log", io.StringIO()
+    with worker(log) as first, worker(log) as second:
+        until(lambda: len(roster.workers()) == 2, "both workers are there")
+        until(lambda: online(camera), "one of them watches")
+        runs, other = (first, second) if f"-{first.pid}-" in lease_of(camera).worker else (second, first)
+        with pytest.raises(CommandError, match="Several camera workers run"):
+            call_command("camera_worker", "--drain")
+        with pytest.raises(CommandError, match="There is no camera worker 'nobody'"):
+            call_command("camera_worker", "--drain", "nobody")
+        name = lease_of(camera).worker
+        call_command("camera_worker", "--drain", name, stdout=said)
+        assert runs.wait(timeout=PATIENCE) == 0
+        until(lambda: f"-{other.pid}-" in lease_of(camera).worker and online(camera), "the other worker goes on")
+        assert f"1 of 1 ended: {name}." in said.getvalue()
+        call_command("camera_worker", "--drain", "all", stdout=said)
+        assert other.wait(timeout=PATIENCE) == 0
+    assert lease_of(camera).expires_at is None
+    with pytest.raises(CommandError, match="No camera worker runs"):
+        call_command("camera_worker", "--drain", "all")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("beat")
+def test_the_second_signal_ends_a_worker_at_once(camera: Camera, tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    with worker(log) as process:
+        until(lambda: online(camera), "the worker watches")
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=PATIENCE) in (0, 1)
+
+
+def lease_of(camera: Camera) -> CameraLease:
+    return CameraLease.objects.get(camera=camera)
 
 
 def test_a_worker_needs_a_slot() -> None:

@@ -11,7 +11,7 @@ import pytest
 from cameras.models import Verdict
 from recognition.engine import Embedding, Gallery, Pack
 from recognition.gallery import Snapshot
-from workers.decision import ENOUGH_LOOKS, KEEP, KEEP_LOOKS, SURE, Decision, Evidence, decide_track
+from workers.decision import ENOUGH_LOOKS, KEEP, KEEP_LOOKS, MIN_LOOKS, SURE, Decision, Evidence, decide_track
 
 THRESHOLD = 0.84
 MARGIN = 0.02
@@ -202,3 +202,43 @@ def test_a_name_that_a_better_track_has_is_given_up_also_without_a_look() -> Non
     given_up = decide(anew(), before=OLD, taken=frozenset({ANNA}))
     assert (given_up.verdict, given_up.person) == (Verdict.UNDECIDED, None)
     assert decide(anew(0.1), before=OLD, taken=frozenset({ANNA})).person is None
+
+
+@pytest.mark.parametrize(
+    ("looks", "verdict", "firm"),
+    [
+        ([THRESHOLD + 0.01] * MIN_LOOKS, Verdict.KNOWN, False),  # a name, but barely: more looks may take it back
+        ([THRESHOLD + 0.01] * ENOUGH_LOOKS, Verdict.KNOWN, True),
+        ([THRESHOLD + SURE + 0.01], Verdict.KNOWN, False),  # one look is never the last word
+        ([THRESHOLD + SURE + 0.01] * MIN_LOOKS, Verdict.KNOWN, True),
+        ([0.3] * (ENOUGH_LOOKS - 1), Verdict.UNDECIDED, False),
+        ([0.3] * ENOUGH_LOOKS, Verdict.UNKNOWN, True),
+        ([THRESHOLD - 0.01] * ENOUGH_LOOKS, Verdict.UNKNOWN, False),  # a better look may still name it
+        ([THRESHOLD - 0.01] * KEEP_LOOKS, Verdict.UNKNOWN, True),
+    ],
+)
+def test_a_decision_is_firm_when_more_looks_would_not_change_it(
+    looks: list[float], verdict: Verdict, firm: bool
+) -> None:
+    decision = decide(evidence(*looks))
+    assert (decision.verdict, decision.firm) == (verdict, firm)
+
+
+def test_a_name_that_is_only_kept_is_not_firm() -> None:
+    decision = decide(evidence(*[THRESHOLD - KEEP + 0.001] * KEEP_LOOKS), before=KNOWN)
+    assert (decision.person, decision.firm) == (ANNA, False)
+
+
+def test_a_track_whose_name_another_one_has_is_not_firm() -> None:
+    decision = decide(evidence(*[0.95] * KEEP_LOOKS), taken=frozenset({ANNA}))
+    assert (decision.verdict, decision.firm) == (Verdict.UNKNOWN, False)
+
+
+def test_a_firm_decision_is_equal_to_one_that_is_not() -> None:
+    assert Decision(firm=True) == Decision()
+
+
+@pytest.mark.parametrize("looks", [[], [0.95]])
+def test_without_enough_looks_nothing_is_firm(looks: list[float]) -> None:
+    undecided = Evidence() if not looks else evidence(*looks)
+    assert not decide(undecided).firm

@@ -15,7 +15,7 @@ from cameras.services import source_of
 from recognition.engine import Pack
 from recognition.models import Person, Template, Watchlist
 from workers import demo
-from workers.sources import Capture
+from workers.sources import FileReader, capture_options
 
 pytestmark = pytest.mark.django_db
 
@@ -37,11 +37,11 @@ def test_it_makes_cameras_with_clips_and_enrols_people() -> None:
     told = prepared()
     assert set(Camera.objects.values_list("name", flat=True)) == {camera.name for camera in demo.CAMERAS}
     for camera in Camera.objects.all():
-        capture = Capture(source_of(camera))
-        image = capture.read()
-        capture.close()
-        assert image is not None
-        assert image.shape == (demo.SIZE[1], demo.SIZE[0], 3)
+        reader = FileReader(source_of(camera), options=capture_options(camera))
+        frame = reader.next(0)
+        reader.close()
+        assert frame is not None
+        assert frame.image.shape == (demo.SIZE[1], demo.SIZE[0], 3)
         assert (camera.enabled, camera.loop) == (True, True)
         assert camera.latitude is not None
     assert set(Person.objects.values_list("name", flat=True)) == {person.name for person in demo.PEOPLE}

@@ -33,6 +33,7 @@ from accounts.tests.clients import key_client
 from accounts.tests.factories import UserFactory
 from alerts.models import Alert
 from cameras.models import Sighting
+from cameras.network import NetworkPolicy
 from cameras.probe import probe
 from cameras.sources import parse_source
 from config.log import RedactingFormatter
@@ -194,7 +195,7 @@ def go_the_whole_way(folder: Path) -> None:
     call_command("add_camera", "Gate", ADDRESS, stdout=io.StringIO())
     with pytest.raises(CommandError):
         call_command("run_camera", "Gate", stdout=io.StringIO())
-    assert probe(parse_source(ADDRESS)).problem
+    assert probe(parse_source(ADDRESS), network=NetworkPolicy()).problem
     over_the_api()
     on_the_pages()
 
@@ -206,7 +207,7 @@ def over_the_api() -> None:
         assert client.post("/api/v1/identify", {"photo": file}).status_code == 200
     file = SimpleUploadedFile("photo.jpg", changed(astronaut()))
     assert client.post("/api/face/upload", {"name": "Eileen", "file": file}).status_code == 201
-    camera = {"name": "API", "source": ADDRESS}
+    camera = {"name": "API", "source": ADDRESS, "detail": ADDRESS}
     assert client.post("/api/v1/cameras", camera, format="json").status_code == 201
     bad = {"name": "API", "source": ADDRESS.replace("rtsp", "ftp")}
     assert client.post("/api/v1/cameras", bad, format="json").status_code == 400
@@ -216,8 +217,10 @@ def on_the_pages() -> None:
     client = Client()
     client.force_login(UserFactory.create(is_staff=True, is_superuser=True))
     page = reverse("admin:cameras_camera_add")
-    assert client.post(page, {"name": "Site", "source": ADDRESS, "enabled": "on"}).status_code == 302
-    bad = {"name": "Site", "source": ADDRESS.replace("rtsp", "ftp"), "enabled": "on"}
+    usual = {"transport": "tcp", "priority": "2", "idle_decoding": "all", "sensitivity": "5", "enabled": "on"}
+    site = usual | {"name": "Site", "source": ADDRESS, "detail": ADDRESS}
+    assert client.post(page, site).status_code == 302
+    bad = site | {"source": ADDRESS.replace("rtsp", "ftp"), "detail": ADDRESS.replace("rtsp", "ftp")}
     assert PASSWORD not in client.post(page, bad).content.decode()
 
 

@@ -14,19 +14,21 @@ from django.db import connections
 
 from alerts.models import Alert
 from cameras import live
+from cameras.leases import take_lease
 from cameras.live import State
 from cameras.models import Sighting, Verdict
-from cameras.services import add_camera, take_lease
+from cameras.services import add_camera
 from recognition import gallery, packs, tasks
 from recognition.engine import Embedding, Pack, sessions, similarity
 from recognition.models import PackInUse
 from recognition.pack_services import run_switch, use_pack
 from recognition.tests.own_pack import install_own_pack
-from workers import camera_loop, decision, supervisor
-from workers.camera_loop import CameraLoop
+from workers import decision, following, supervisor
 from workers.sightings import EventKind, Watched
 from workers.tests.conftest import Enrol
+from workers.tests.loops import loop_of
 from workers.tests.scenes import ADA, EILEEN, ScriptedReader, Shot, clip
+from workers.warmth import warmth
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("at_once")]
 
@@ -43,6 +45,14 @@ def own(tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch)
     gallery.forget()
     yield folder
     gallery.forget()
+
+
+@pytest.fixture(autouse=True)
+def cold() -> Iterator[None]:
+    """No models that an earlier test has warmed up."""
+    warmth.cache_clear()
+    yield
+    warmth.cache_clear()
 
 
 @pytest.fixture
@@ -76,7 +86,7 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     fused = decision.Evidence.mean
     monkeypatch.setattr(Pack, "embed", marked)
     monkeypatch.setattr(decision.Evidence, "mean", mean)
-    monkeypatch.setattr(camera_loop, "similarity", similar)
+    monkeypatch.setattr(following, "similarity", similar)
     monkeypatch.setattr(gallery.Snapshot, "search", searched)
     return pairs
 
@@ -87,8 +97,6 @@ def test_a_face_in_view_keeps_its_name_through_a_change_of_packs(
 ) -> None:
     eileen = enrolled(EILEEN)
     camera = add_camera(actor=None, name="Door", source="rtsp://camera.example/1")
-    lease = take_lease(camera_id=camera.pk, owner="test")
-    assert lease is not None
     switch = use_pack(actor=None, name="own")
     reader = ScriptedReader([Shot(seconds=4, people=(EILEEN, ADA))], at={2.0: lambda: run_switch(switch.pk)})
     told: list[tuple[EventKind, int | None]] = []
@@ -96,13 +104,13 @@ def test_a_face_in_view_keeps_its_name_through_a_change_of_packs(
     def tell(kind: EventKind, watched: Watched) -> None:
         told.append((kind, watched.decision.person))
 
-    loop = CameraLoop(camera=camera, lease=lease, reader=reader, stop=threading.Event(), tell=tell)
+    loop = loop_of(camera, reader, tell=tell)
     course: dict[int, list[tuple[Verdict, int | None, str]]] = {}
     while loop.step():
-        for number, watched in loop._watched.items():
+        for watched in loop._following.watched:
             now = (watched.decision.verdict, watched.decision.person, watched.decision.pack)
-            if course.setdefault(number, [now])[-1] != now:
-                course[number].append(now)
+            if course.setdefault(watched.track.number, [now])[-1] != now:
+                course[watched.track.number].append(now)
     loop.run()
 
     # From the first decision on nothing flickers: only the pack that stands behind it changes.

@@ -25,6 +25,13 @@ def mark(text: str = "", box: tuple[float, float, float, float] = (400, 200, 600
     return Mark(box=box, text=text, verdict=Verdict.KNOWN)
 
 
+def test_the_frame_itself_is_not_drawn_on() -> None:
+    for image in (picture(), picture(320, 240)):
+        before = image.copy()
+        draw(image, [mark("Ada", (10, 10, 90, 90))])
+        assert (image == before).all()
+
+
 def test_a_large_frame_is_made_small_and_a_small_one_stays() -> None:
     assert decoded(draw(picture(), [])).shape == (360, WIDTH, 3)
     assert decoded(draw(picture(320, 240), [])).shape == (240, 320, 3)
@@ -45,7 +52,14 @@ def test_any_name_can_be_drawn(name: str) -> None:
 
 @pytest.mark.parametrize(
     "box",
-    [(-50.0, -50.0, 40.0, 40.0), (1200.0, 600.0, 1400.0, 800.0), (10.0, 10.0, 10.0, 10.0), (0.0, 0.0, 1280.0, 720.0)],
+    [
+        (-50.0, -50.0, 40.0, 40.0),
+        (100.0, -9000.0, 200.0, -8000.0),
+        (100.0, 900.0, 200.0, 9000.0),
+        (1200.0, 600.0, 1400.0, 800.0),
+        (10.0, 10.0, 10.0, 10.0),
+        (0.0, 0.0, 1280.0, 720.0),
+    ],
 )
 def test_a_box_at_the_edge_can_be_drawn(box: tuple[float, float, float, float]) -> None:
     assert decoded(draw(picture(), [mark("Somebody", box)])).shape == (360, WIDTH, 3)

@@ -30,7 +30,7 @@ NO_COOLDOWN = "from alerts.models import Rule; Rule.objects.update(cooldown_seco
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Running]:
     data = tmp_path / "data"
-    clip = scenes.clip(tmp_path / "comes-and-goes.mp4", Shot(seconds=1.5, people=(EILEEN,)), Shot(seconds=2.5))
+    clip = scenes.clip(tmp_path / "comes-and-goes.mp4", Shot(seconds=1.5, people=(EILEEN,)), Shot(seconds=4))
     photo = tmp_path / "eileen.jpg"
     photo.write_bytes(scenes.photo(EILEEN).data)
     manage(data, "enroll", EILEEN, str(photo), "--watchlist", "Crew")

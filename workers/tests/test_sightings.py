@@ -16,8 +16,9 @@ from django.db.models import F
 
 from alerts.models import Alert, Delivery
 from alerts.services import report_sighting
+from cameras.leases import Lease, LeaseLost, take_lease
 from cameras.models import Camera, CameraLease, Sighting, Verdict
-from cameras.services import Lease, LeaseLost, add_camera, take_lease
+from cameras.services import add_camera
 from cameras.tests.factories import NOON
 from recognition.models import Person, Photo
 from recognition.services import delete_person
@@ -53,15 +54,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 class Desk:
     """A writer with its camera, its lease, and what it told."""
 
-    def __init__(self) -> None:
-        self.camera: Camera = add_camera(actor=None, name="Gate", source="rtsp://camera.example/1")
+    def __init__(self, name: str = "Gate") -> None:
+        self.camera: Camera = add_camera(actor=None, name=name, source="rtsp://camera.example/1")
         lease = take_lease(camera_id=self.camera.pk, owner="test")
         assert lease is not None
         self.lease: Lease = lease
         self.told: list[EventKind] = []
         self.drops: Counter[str] = Counter()
         self.writer = SightingWriter(
-            camera=CameraFacts(id=self.camera.pk, name="Gate", latitude=None, longitude=None),
+            camera=CameraFacts(id=self.camera.pk, name=name, latitude=None, longitude=None),
             lease=lease,
             tell=lambda kind, watched: self.told.append(kind),
             drops=self.drops,
@@ -187,7 +188,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(desk: Desk, monkey
         desk.writer.flush()
     assert len(desk.writer._waiting) == MOST_WAITING
     assert desk.drops == {"sighting not written": 5}
-    assert min(seen.track.number for seen in desk.writer._waiting.values()) == 5  # the oldest went first
+    assert min(one.watched.track.number for one in desk.writer._waiting.values()) == 5  # the oldest went first
 
 
 def test_a_lost_lease_is_told_to_the_loop_and_nothing_is_written(desk: Desk) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -16,14 +17,18 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from cameras import live
+from cameras.leases import ask_handover, take_lease
 from cameras.live import State
 from cameras.models import Camera, CameraLease, Sighting
-from cameras.services import add_camera, set_enabled, take_lease
-from recognition.engine import ModelError
-from workers import sources, supervisor, tasks
+from cameras.selectors import unattended
+from cameras.services import add_camera, end_camera, restart_camera, set_enabled
+from recognition.engine import ModelError, Pack
+from workers import leases, setbacks, supervisor
 from workers.camera_loop import CameraLoop
-from workers.supervisor import CameraBusy, CameraFailed, attend, dispatch
+from workers.leases import Ending
+from workers.supervisor import CameraBusy, CameraFailed, attend
 from workers.tests.scenes import EILEEN, Shot, clip
+from workers.warmth import Warmth
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("at_once")]
 
@@ -70,21 +75,6 @@ def state(camera: Camera) -> State:
     return live.statuses([camera])[camera.pk].state
 
 
-def test_only_enabled_cameras_that_nobody_runs_are_dispatched(camera: Camera, film: Path) -> None:
-    disabled = add_camera(actor=None, name="Off", source=str(film), enabled=False)
-    taken = add_camera(actor=None, name="Taken", source=str(film))
-    take_lease(camera_id=taken.pk, owner="another")
-    assert dispatch() == [camera.pk]
-    assert disabled.pk not in dispatch()
-
-
-def test_messages_go_out_for_what_is_dispatched(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[tuple[int, ...]] = []
-    monkeypatch.setattr(tasks.run_camera, "apply_async", lambda args, expires: sent.append(args))
-    tasks.dispatch_cameras()
-    assert sent == [(camera.pk,)]
-
-
 def test_doubled_messages_run_one_loop(
     camera: Camera, in_threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,11 +108,11 @@ def test_the_camera_of_a_killed_worker_is_taken_again_when_its_lease_ran_out(
     settings.LEASE_SECONDS = 30
     dead = take_lease(camera_id=camera.pk, owner="a worker that was killed")
     assert dead is not None
-    assert dispatch() == []
+    assert unattended() == []
     with pytest.raises(CameraBusy, match="Hall"):
         supervisor.run(camera, stop=threading.Event())
     CameraLease.objects.update(expires_at=Now() - timedelta(seconds=1))
-    assert dispatch() == [camera.pk]
+    assert unattended() == [camera]
     job = in_threads.submit(attending, camera.pk)
     until(lambda: state(camera) is State.ONLINE)
     assert CameraLease.objects.get(camera=camera).epoch == dead.epoch + 1
@@ -133,7 +123,7 @@ def test_the_camera_of_a_killed_worker_is_taken_again_when_its_lease_ran_out(
 def test_a_lease_that_is_not_renewed_runs_out(camera: Camera, settings: LazySettings) -> None:
     settings.LEASE_SECONDS = 0
     take_lease(camera_id=camera.pk, owner="a worker that was killed")
-    assert dispatch() == [camera.pk]
+    assert unattended() == [camera]
 
 
 def test_stopping_closes_sightings_and_gives_the_lease_back(camera: Camera, in_threads: ThreadPoolExecutor) -> None:
@@ -149,7 +139,6 @@ def test_stopping_closes_sightings_and_gives_the_lease_back(camera: Camera, in_t
 def test_a_source_that_fails_shows_why_and_is_tried_again(
     tmp_path: Path, in_threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "RETRY_FIRST", 0.05)
     camera = add_camera(actor=None, name="Gone", source=str(tmp_path / "gone.mp4"), loop=True)
     job = in_threads.submit(attending, camera.pk)
     until(lambda: state(camera) is State.OFFLINE)
@@ -208,3 +197,159 @@ def test_a_file_that_ends_while_redis_is_away_is_switched_off_all_the_same(
     supervisor.run(camera, stop=threading.Event(), paced=False)
     camera.refresh_from_db()
     assert not camera.enabled
+
+
+def stop_and_join(*jobs: Future[None]) -> None:
+    supervisor.stopping.set()
+    for job in jobs:
+        job.result(timeout=30)
+
+
+def test_a_camera_is_given_back_when_it_is_changed_asked_for_or_off_by_its_schedule(
+    camera: Camera, in_threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nudges: list[int] = []
+    monkeypatch.setattr(supervisor, "nudge", lambda: nudges.append(1))
+    changes: list[Callable[[], object]] = [
+        lambda: restart_camera(actor=None, camera=camera),
+        lambda: ask_handover([camera.pk]),
+        lambda: Camera.objects.filter(pk=camera.pk).update(schedule="00:00-00:01"),
+    ]
+    for number, change in enumerate(changes, start=1):
+        job = in_threads.submit(attending, camera.pk)
+        until(lambda: state(camera) is State.ONLINE)
+        monkeypatch.setattr(leases, "is_scheduled", lambda text: not text)
+        change()
+        job.result(timeout=30)
+        assert not leased(camera)
+        assert CameraLease.objects.get(camera=camera).epoch == number
+    assert nudges == [1]  # only what was handed over is free for others at once
+
+
+def test_a_loop_that_breaks_says_so_and_is_left_alone_for_a_while(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(loop: CameraLoop) -> bool:
+        raise ZeroDivisionError("rtsp://viewer:secret-word@camera.example")
+
+    monkeypatch.setattr(CameraLoop, "step", broken)
+    attend(camera.pk)
+    assert not leased(camera)
+    status = live.statuses([camera])[camera.pk]
+    assert (status.state, status.restarts) == (State.OFFLINE, 1)
+    assert status.last_error == "Its loop broke (ZeroDivisionError); the log of the camera worker says where."
+    assert setbacks.resting([camera])[camera.pk].pause == 2
+    assert "Traceback" in caplog.text
+    attend(camera.pk)
+    assert setbacks.resting([camera])[camera.pk].pause == 4
+    assert caplog.text.count("can not be run") == 1
+
+
+def test_a_loop_that_hangs_loses_its_camera_and_another_runs_it(
+    camera: Camera, in_threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wakes, step = threading.Event(), CameraLoop.step
+    hung: list[CameraLoop] = []
+
+    def hangs_first(loop: CameraLoop) -> bool:
+        goes_on = step(loop)
+        if not hung or hung[0] is loop:
+            hung[:] = [loop]
+            wakes.wait(30)
+        return goes_on
+
+    monkeypatch.setattr(leases, "HANG_SECONDS", 0.5)
+    monkeypatch.setattr(CameraLoop, "step", hangs_first)
+    first = in_threads.submit(run_by_another_process, camera)
+    until(lambda: setbacks.resting([camera]))
+    assert "did not move" in setbacks.resting([camera])[camera.pk].why
+    assert not leased(camera)
+    monkeypatch.setattr(leases, "HANG_SECONDS", 30.0)
+    second = in_threads.submit(run_by_another_process, camera)
+    until(lambda: CameraLease.objects.get(camera=camera).epoch == 2 and state(camera) is State.ONLINE)
+    wakes.set()
+    assert first.result(timeout=30) is Ending.HANGING
+    assert leased(camera)  # the one that woke up took nothing from the other
+    supervisor.stopping.set()
+    assert second.result(timeout=30) is Ending.STOPPING
+
+
+def run_by_another_process(camera: Camera) -> Ending | None:
+    """Without the rule that one process runs a camera once."""
+    try:
+        return supervisor.run(camera, stop=supervisor.stopping)
+    finally:
+        connection.close()
+
+
+def test_models_are_loaded_once_for_all_cameras_that_start(
+    camera: Camera, film: Path, in_threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[str] = []
+    goes_on = threading.Event()
+
+    def slowly(pack: Pack) -> None:
+        loads.append(pack.version)
+        goes_on.wait(30)
+
+    monkeypatch.setattr(Pack, "warm_up", slowly)
+    fresh = Warmth()
+    monkeypatch.setattr(supervisor, "warmth", lambda: fresh)
+    others = [add_camera(actor=None, name=f"Door {number}", source=str(film), loop=True) for number in range(2)]
+    jobs = [in_threads.submit(attending, each.pk) for each in (camera, *others)]
+    until(lambda: all(state(each) is State.CONNECTING for each in (camera, *others)))
+    goes_on.set()
+    until(lambda: all(state(each) is State.ONLINE for each in (camera, *others)))
+    assert len(loads) == 1
+    stop_and_join(*jobs)
+
+
+def test_models_that_did_not_load_are_tried_again(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(pack: Pack) -> None:
+        raise ModelError("The model file is damaged.")
+
+    warm = Warmth()
+    with monkeypatch.context() as patch:
+        patch.setattr(Pack, "warm_up", broken)
+        with pytest.raises(ModelError):
+            warm.warm(pack).result(timeout=30)
+    warm.warm(pack).result(timeout=60)
+
+
+def test_cameras_that_run_need_no_connection_each(
+    camera: Camera, film: Path, in_threads: ThreadPoolExecutor, settings: LazySettings
+) -> None:
+    settings.GALLERY_POLL_SECONDS = 3600  # the process's own thread looks for a new gallery
+
+    def connections() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            return int(cursor.fetchone()[0])
+
+    first = in_threads.submit(attending, camera.pk)
+    until(lambda: state(camera) is State.ONLINE)
+    with_one = connections()
+    others = [add_camera(actor=None, name=f"Door {number}", source=str(film), loop=True) for number in range(3)]
+    jobs = [in_threads.submit(attending, each.pk) for each in others]
+    until(lambda: all(state(each) is State.ONLINE for each in others))
+    until(lambda: connections() <= with_one)
+    stop_and_join(first, *jobs)
+
+
+def test_a_file_that_ended_while_the_database_is_away_is_switched_off_when_it_is_back(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = add_camera(actor=None, name="Once", source=str(film))
+    tries: list[int] = []
+
+    def away(**kwargs: Any) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise OperationalError("the server closed the connection")
+        end_camera(**kwargs)
+
+    monkeypatch.setattr(supervisor, "end_camera", away)
+    assert supervisor.run(camera, stop=threading.Event(), paced=False) is None
+    camera.refresh_from_db()
+    assert not camera.enabled
+    assert len(tries) == 3

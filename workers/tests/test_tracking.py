@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from recognition.engine import Embedding, FaceDetections
-from workers.tracking import LOST_SECONDS, Floats, Look, Track, Tracker, Update, iou
+from workers.tracking import CUT_SECONDS, LOST_SECONDS, Floats, Look, Track, Tracker, Update, iou, other_face
 
 Box = tuple[float, float, float, float]
 
@@ -206,3 +206,164 @@ def test_at_the_end_only_tracks_that_counted_are_told() -> None:
     scene.frame(0.2, (10, 50, 50, 100), (200, 50, 240, 100))
     assert [track.number for track in scene.tracker.drop_all()] == [1]
     assert scene.tracker.tracks == []
+
+
+def walking(scene: Scene, x: float, *, until: float, speed: float = 100.0) -> None:
+    """Person 1 goes to the right, 50 pixels a face, five times a second."""
+    for n in range(round(until * 5)):
+        scene.frame(n / 5, face(x + speed * n / 5), people=(1,))
+
+
+def face(x: float, y: float = 100.0, side: float = 50.0) -> Box:
+    return (x, y, x + side, y + side)
+
+
+def test_motion_that_leaves_no_doubt_asks_for_no_look() -> None:
+    tracker = Tracker()
+    for n in range(10):
+        rows = (face(n * 20), face(500 - n * 20, y=300))
+        update = tracker.update(n * 0.2, detections(*rows), look=lambda at: pytest.fail("looked"))
+    assert numbers(update) == [1, 2]
+
+
+def test_a_face_so_fast_that_its_boxes_do_not_overlap_stays_one_track() -> None:
+    scene = Scene()
+    assert {scene.frame(n * 0.2, face(n * 90))[0] for n in range(8)} == {1}
+
+
+def test_two_who_meet_and_turn_back_keep_their_tracks() -> None:
+    scene = Scene()
+    for n in range(21):
+        near = 100 * abs(n - 10) / 5 + 20  # half of the distance, 40 at the nearest: the boxes overlap
+        rows = (face(400 - near), face(400 + near, y=105))
+        found = scene.frame(n * 0.2, *rows, people=(1, 2))
+    assert found == [1, 2]
+
+
+def test_who_is_hidden_by_another_does_not_give_up_the_track_to_that_one() -> None:
+    scene = Scene()
+    for n in range(16):
+        left, right = face(n * 25), face(375 - n * 25)
+        if 5 <= n <= 10:  # only the nearer one is found
+            scene.frame(n * 0.2, right, people=(2,))
+        else:
+            found = scene.frame(n * 0.2, left, right, people=(1, 2))
+    assert found == [1, 2]
+    assert len(scene.tracker.tracks) == 2
+
+
+def test_tracks_that_were_confused_in_a_crowd_get_back_their_faces_when_these_have_parted() -> None:
+    scene = Scene()
+    for n in range(5):
+        scene.frame(n * 0.2, face(n * 20), face(160 - n * 20, y=103), people=(1, 2))
+    # Side by side for a while, and nobody can be recognised: they turn round each other.
+    for n in range(5, 8):
+        scene.frame(n * 0.2, face(80 + n), face(84 - n, y=103))
+    found = scene.frame(1.6, face(40), face(120), people=(1, 2))
+    found = scene.frame(1.8, face(10), face(150), people=(1, 2))
+    assert found == [1, 2]
+
+
+def test_crowded_tracks_say_so_until_they_have_parted_for_a_while() -> None:
+    scene = Scene()
+    for n in range(4):
+        scene.frame(n * 0.2, face(0), face(160 - 20 * n))
+    assert not any(track.crowded for track in scene.tracker.tracks)
+    for n in range(4, 7):
+        scene.frame(n * 0.2, face(0), face(160 - 20 * n))
+    assert all(track.crowded for track in scene.tracker.tracks)
+    for n in range(7, 16):
+        scene.frame(n * 0.2, face(0), face(40 + 20 * (n - 6)))
+    assert not any(track.crowded for track in scene.tracker.tracks)
+
+
+def test_a_face_hidden_for_two_seconds_goes_on_where_it_was_going() -> None:
+    scene = Scene()
+    walking(scene, 0, until=2.0)
+    assert scene.frame(3.8, face(330), people=(1,)) == [1]
+
+
+def test_a_face_hidden_for_two_seconds_comes_back_where_it_came_from() -> None:
+    scene = Scene()
+    walking(scene, 0, until=2.0)
+    assert scene.frame(3.8, face(150), people=(1,)) == [1]
+
+
+def test_somebody_else_who_comes_from_behind_the_same_pillar_is_another_track() -> None:
+    scene = Scene()
+    walking(scene, 0, until=2.0)
+    assert scene.frame(3.4, face(330), people=(2,)) == [2]
+
+
+@pytest.mark.parametrize("half", [(), (3,)], ids=["cannot be embedded", "looks like nobody"])
+def test_half_a_face_that_comes_back_is_recognised_by_its_second_look(half: tuple[int, ...]) -> None:
+    scene = Scene()
+    walking(scene, 0, until=2.0)
+    assert scene.frame(3.8, face(600), people=half) == [2]
+    assert scene.frame(4.0, face(600), people=(1,)) == [1]
+    assert [track.number for track in scene.tracker.tracks if track.confirmed] == [1]
+
+
+def test_who_was_away_for_too_long_is_another_track_also_when_nothing_was_looked_at_meanwhile() -> None:
+    scene = Scene()
+    walking(scene, 0, until=1.0)
+    assert scene.frame(0.8 + LOST_SECONDS + 0.1, face(100), people=(1,)) == [2]
+    assert [track.number for track in scene.ended] == [1]
+
+
+def test_after_a_cut_motion_counts_from_there_on() -> None:
+    scene = Scene()
+    walking(scene, 0, until=1.0)
+    assert scene.frame(1.0, face(600), face(200, y=400), people=(1, 2), cut=True) == [1, 2]
+    for n in range(1, 4):
+        assert scene.frame(1.0 + n * 0.2, face(600 - n * 20), face(200 + n * 20, y=400)) == [1, 2]
+
+
+def test_after_a_cut_a_track_that_is_not_seen_is_expected_nowhere() -> None:
+    scene = Scene()
+    walking(scene, 0, until=1.0)
+    scene.frame(1.0, face(600), people=(2,), cut=True)
+    # Just where the first person was going before the cut, but nothing is known of the face.
+    assert scene.frame(1.2, face(120), face(600)) == [3, 2]
+
+
+@pytest.mark.parametrize(("away", "number"), [(CUT_SECONDS - 0.1, 1), (CUT_SECONDS + 0.1, 2)])
+def test_over_a_cut_only_those_go_on_who_were_in_view_before_it(away: float, number: int) -> None:
+    scene = Scene()
+    walking(scene, 0, until=1.0)
+    assert scene.frame(0.8 + away, face(600), people=(1,), cut=True) == [number]
+    assert len(scene.ended) == number - 1
+
+
+@pytest.mark.parametrize(("alike", "number"), [(0.75, 1), (0.2, 2)])
+def test_what_counts_as_alike_follows_the_packs_threshold(alike: float, number: int) -> None:
+    tracker = Tracker(threshold=0.42)
+    for n in range(3):
+        update = tracker.update(n * 0.2, detections(face(0)), look=blind)
+        update.seen[0][0].appearance = vector(1)
+    look = np.float32(alike) * vector(1) + np.float32(np.sqrt(1 - alike**2)) * vector(2)
+    assert numbers(tracker.update(1.6, detections(face(300)), look=lambda at: look)) == [number]
+
+
+@pytest.mark.parametrize(("threshold", "other"), [(0.83755, 0.80), (0.42, 0.29)])
+def test_a_look_at_somebody_else_lies_well_below_the_packs_threshold(threshold: float, other: float) -> None:
+    assert other_face(threshold) == pytest.approx(other, abs=0.005)
+
+
+@given(
+    scale=st.sampled_from([0.5, 1.0, 4.0]),
+    speeds=st.lists(st.floats(-60, 60), min_size=1, max_size=4),
+    fps=st.sampled_from([5.0, 10.0]),
+)
+def test_every_detection_gets_exactly_one_track_whatever_the_size_of_the_picture(
+    scale: float, speeds: list[float], fps: float
+) -> None:
+    tracker = Tracker()
+    found: list[list[int]] = []
+    for n in range(6):
+        rows = [
+            face(scale * (300 + speed * n / fps), y=scale * 200 * place, side=scale * 50)
+            for place, speed in enumerate(speeds)
+        ]
+        found.append(numbers(tracker.update(n / fps, detections(*rows), look=blind)))
+    assert found == [list(range(1, len(speeds) + 1))] * 6

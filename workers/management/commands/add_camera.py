@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
 
+from cameras.models import Camera, Priority
 from cameras.services import add_camera
 from cameras.sources import Kind, SourceError, parse_source
+from cameras.values import CameraValues
 from recognition.errors import RecognitionError
 from workers.management.base import JsonCommand, decimal
+from workers.management.camera_options import (
+    FROM_STDIN,
+    SOURCES,
+    add_watching_options,
+    source_text,
+    watching_values,
+)
+
+_PRIORITIES = {priority.name.lower(): priority for priority in Priority}
 
 
 class Command(JsonCommand):
@@ -27,8 +37,20 @@ class Command(JsonCommand):
         parser.add_argument(
             "source",
             metavar="SOURCE",
-            help="a video file, an rtsp://, rtsps://, http:// or https:// address, the number of a USB "
-            "camera, or - to read it from stdin, so that a password stays out of the shell's history",
+            help=f"{SOURCES}; {FROM_STDIN}",
+        )
+        add_watching_options(parser)
+        parser.add_argument(
+            "--schedule",
+            default="",
+            metavar="TEXT",
+            help="when it is watched, such as 'Mon-Fri 20:00-06:00' (default: always)",
+        )
+        parser.add_argument(
+            "--priority",
+            choices=list(_PRIORITIES),
+            default=Priority.NORMAL.name.lower(),
+            help="who comes first when there is too much to do (default: %(default)s)",
         )
         parser.add_argument("--lat", type=decimal(-90, 90), metavar="DEGREES", help="where it is: latitude")
         parser.add_argument("--lon", type=decimal(-180, 180), metavar="DEGREES", help="where it is: longitude")
@@ -38,34 +60,50 @@ class Command(JsonCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if (options["lat"] is None) != (options["lon"] is None):
             raise CommandError("A place has two coordinates: give both --lat and --lon, or none.")
-        text = sys.stdin.readline() if options["source"] == "-" else options["source"]
+        text = source_text(options["source"])
         try:
             source = parse_source(text)
-            camera = add_camera(
-                actor=None,
-                name=options["name"],
-                source=text,
-                latitude=options["lat"],
-                longitude=options["lon"],
-                loop=options["loop"],
-                enabled=not options["disabled"],
-            )
+            camera = add_camera(actor=None, **_values(options, text))
         except (SourceError, RecognitionError) as error:
             raise CommandError(str(error)) from error
         if source.kind is Kind.FILE and not Path(source.text).exists():
             self.note(f"There is no file {source.shown} on this machine yet; the camera waits for it.")
         if options["json"]:
-            self.print_json(
-                {
-                    "camera": camera.pk,
-                    "name": camera.name,
-                    "address": camera.address,
-                    "latitude": camera.latitude,
-                    "longitude": camera.longitude,
-                    "loop": camera.loop,
-                    "enabled": camera.enabled,
-                }
-            )
+            self.print_json(_facts(camera))
         else:
             state = "" if camera.enabled else ", not enabled"
             self.stdout.write(f"{camera.name} was added (camera {camera.pk}, {camera.address}{state}).")
+
+
+def _values(options: dict[str, Any], source: str) -> CameraValues:
+    return {
+        **watching_values(options),
+        "name": options["name"],
+        "source": source,
+        "latitude": options["lat"],
+        "longitude": options["lon"],
+        "loop": options["loop"],
+        "enabled": not options["disabled"],
+        "schedule": options["schedule"],
+        "priority": _PRIORITIES[options["priority"]],
+    }
+
+
+def _facts(camera: Camera) -> dict[str, object]:
+    return {
+        "camera": camera.pk,
+        "name": camera.name,
+        "address": camera.address,
+        "detail_address": camera.detail_address,
+        "transport": camera.transport,
+        "latitude": camera.latitude,
+        "longitude": camera.longitude,
+        "loop": camera.loop,
+        "enabled": camera.enabled,
+        "schedule": camera.schedule,
+        "priority": Priority(camera.priority).name.lower(),
+        "idle_decoding": camera.idle_decoding,
+        "detect_fps": camera.detect_fps,
+        "sensitivity": camera.sensitivity,
+        "masks": camera.masks,
+    }

@@ -9,16 +9,24 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from typing import Any
 
-import cv2
 from django.core.management.base import BaseCommand, CommandError
 
 from cameras.models import Camera
-from cameras.services import camera_by_hand
-from cameras.sources import SourceError
+from cameras.services import camera_by_hand, change_camera, detail_of
+from cameras.sources import SourceError, parse_source
+from cameras.values import CameraValues, cleaned
 from recognition.errors import RecognitionError
 from recognition.gallery import gallery
 from workers import supervisor
+from workers.management.camera_options import (
+    FROM_STDIN,
+    SOURCES,
+    add_watching_options,
+    source_text,
+    watching_values,
+)
 from workers.sightings import EventKind, Watched
+from workers.threads import one_thread_each
 
 _WORDS = {EventKind.OPENED: "a face appeared", EventKind.IDENTIFIED: "identified", EventKind.CLOSED: "out of view"}
 
@@ -32,16 +40,22 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", nargs="?", metavar="NAME", help="a camera that was added before")
-        parser.add_argument("--source", help="a file, an rtsp:// or http:// address, or the number of a USB camera")
-        parser.add_argument("--no-pace", action="store_true", help="read a file as fast as possible, not as live")
+        parser.add_argument("--source", help=f"{SOURCES}; {FROM_STDIN}")
+        parser.add_argument("--loop", action="store_true", help="with --source: starts a file again when it ends")
+        add_watching_options(parser.add_argument_group("with --source", "A camera that was added has its own."))
+        parser.add_argument(
+            "--no-pace",
+            action="store_true",
+            help="reads a file or folder as fast as possible, every frame and without the second stream, not as live",
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object a line")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        camera = self._camera(options["name"], options["source"])
+        camera = self._camera(options)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        cv2.setNumThreads(1)
+        one_thread_each()
         try:
             supervisor.run(
                 camera,
@@ -53,12 +67,14 @@ class Command(BaseCommand):
         except (supervisor.CameraFailed, supervisor.CameraBusy) as error:
             raise CommandError(str(error)) from error
 
-    def _camera(self, name: str | None, source: str | None) -> Camera:
+    def _camera(self, options: dict[str, Any]) -> Camera:
+        name, source = options["name"], options["source"]
         if (name is None) == (source is None):
             raise CommandError("Give either the NAME of a camera or --source.")
         if source is not None:
             try:
-                return camera_by_hand(source=source)
+                values: CameraValues = {**watching_values(options), "loop": options["loop"]}
+                return _set(camera_by_hand(source=source_text(source)), values)
             except (SourceError, RecognitionError) as error:
                 raise CommandError(str(error)) from error
         camera = Camera.objects.filter(name=name).first()
@@ -96,3 +112,13 @@ class Command(BaseCommand):
             self.stdout.flush()
 
         return tell
+
+
+def _set(camera: Camera, values: CameraValues) -> Camera:
+    """The camera as the options of this run want it; one that is so already is left as it is."""
+    detail, before = values.get("detail", "").strip(), detail_of(camera)
+    is_same = parse_source(detail) == before if detail else before is None
+    if is_same and all(getattr(camera, field) == value for field, value in cleaned(values).items()):
+        return camera
+    values["remove_detail"] = not detail
+    return change_camera(actor=None, camera=camera, **values)

@@ -1,0 +1,134 @@
+"""The only writer of leases: who runs a camera, until when.
+
+A conditional UPDATE takes a lease when it is free or over, and raises its epoch. Every write of a sighting names the
+epoch it was made under; a worker that lost its lease can not write any more (fencing). All comparisons use the
+database's clock, so that the clocks of workers may differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from cameras.models import CameraLease
+
+
+class LeaseLost(Exception):
+    """The camera is run by somebody else now, or is gone; what was to be written was not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to run a camera until it expires or is lost."""
+
+    camera_id: int
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What the database says of a lease: is it still ours, and what is wanted of its camera now?"""
+
+    camera_id: int
+    is_ours: bool
+    is_there: bool  # whether the camera still exists
+    handover: bool
+    revision: int
+    enabled: bool
+    schedule: str
+
+
+# Rows that somebody is writing a sighting under are left out of the renewal, not waited for: one slow write must not
+# hold up the leases of all other cameras of the process. They are renewed a second later.
+_RENEW = """
+WITH mine AS (
+    SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS named(camera_id, owner, epoch)
+), at_rest AS (
+    SELECT lease.camera_id FROM cameras_cameralease AS lease JOIN mine USING (camera_id, owner, epoch)
+    ORDER BY lease.camera_id FOR NO KEY UPDATE OF lease SKIP LOCKED
+), renewed AS (
+    UPDATE cameras_cameralease AS lease SET expires_at = statement_timestamp() + make_interval(secs => %s)
+    FROM at_rest WHERE lease.camera_id = at_rest.camera_id
+)
+SELECT mine.camera_id, lease.camera_id IS NOT NULL, camera.id IS NOT NULL, coalesce(lease.handover, false),
+    coalesce(camera.revision, 0), coalesce(camera.enabled, false), coalesce(camera.schedule, '')
+FROM mine
+LEFT JOIN cameras_cameralease AS lease USING (camera_id, owner, epoch)
+LEFT JOIN cameras_camera AS camera ON camera.id = mine.camera_id
+"""
+
+
+def take_lease(*, camera_id: int, owner: str, worker: str = "") -> Lease | None:
+    """The lease, when nobody holds a live one. `owner` names one loop; `worker` the process, for people."""
+    free = Q(expires_at=None) | Q(expires_at__lt=Now())
+    taken = CameraLease.objects.filter(free, camera=camera_id).update(
+        owner=owner, worker=worker, epoch=F("epoch") + 1, expires_at=Now() + _span(), handover=False
+    )
+    if not taken:
+        return None
+    row = CameraLease.objects.filter(camera=camera_id, owner=owner).first()
+    return Lease(camera_id=camera_id, owner=owner, epoch=row.epoch) if row is not None else None
+
+
+def renew_leases(leases: Sequence[Lease]) -> dict[int, Standing]:
+    """Holds those leases for longer that are still ours, in one statement; how each stands, by camera."""
+    if not leases:
+        return {}
+    named = ([lease.camera_id for lease in leases], [lease.owner for lease in leases], [x.epoch for x in leases])
+    with connection.cursor() as cursor:
+        cursor.execute(_RENEW, [*named, settings.LEASE_SECONDS])
+        rows = cursor.fetchall()
+    return {
+        camera_id: Standing(
+            camera_id=camera_id,
+            is_ours=is_ours,
+            is_there=is_there,
+            handover=handover,
+            revision=revision,
+            enabled=enabled,
+            schedule=schedule,
+        )
+        for camera_id, is_ours, is_there, handover, revision, enabled, schedule in rows
+    }
+
+
+def renew_lease(lease: Lease) -> bool:
+    """Holds one lease for longer; False when it was lost."""
+    return renew_leases([lease])[lease.camera_id].is_ours
+
+
+def release_lease(lease: Lease) -> None:
+    """Gives the lease back, so that another worker can go on at once."""
+    release_leases([lease])
+
+
+def release_leases(leases: Iterable[Lease]) -> None:
+    """Gives those leases back that are still ours."""
+    ours = Q()
+    for lease in leases:
+        ours |= Q(camera=lease.camera_id, owner=lease.owner, epoch=lease.epoch)
+    if ours:
+        CameraLease.objects.filter(ours).update(expires_at=None, owner="", worker="", handover=False)
+
+
+def ask_handover(camera_ids: Iterable[int]) -> int:
+    """Asks whoever runs these cameras to give them back, for another worker; returns how many were asked."""
+    return CameraLease.objects.filter(camera__in=list(camera_ids), expires_at__gt=Now(), handover=False).update(
+        handover=True
+    )
+
+
+def held_rows(lease: Lease) -> QuerySet[CameraLease]:
+    """The lease's row as long as nobody else took it; a lease that is over but untaken may still be renewed."""
+    return CameraLease.objects.filter(camera=lease.camera_id, owner=lease.owner, epoch=lease.epoch)
+
+
+def _span() -> timedelta:
+    return timedelta(seconds=settings.LEASE_SECONDS)

@@ -1,0 +1,9 @@
+"""The WebSockets of the cameras room."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from cameras.consumers import LiveConsumer
+
+websocket_urlpatterns = [path("ws/live/", LiveConsumer.as_asgi())]
