@@ -12,12 +12,13 @@ INSIGHTFACE := $(shell sed -n 's/^insightface==/insightface==/p' constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test lint bench clean
+.PHONY: help install install-dev run test chaos lint bench clean
 
 help:
 	@echo 'make run      install what is missing, then start everything with demo cameras (Ctrl-C stops it)'
 	@echo 'make install  make $(VENV) and install Lynceus into it; does nothing when that is up to date'
 	@echo 'make test     lint, types, import rules, migrations and tests, on a real PostgreSQL and Redis'
+	@echo 'make chaos    break streams, clocks, workers, Redis, PostgreSQL and a disk for real, and see all recover (10 min)'
 	@echo 'make lint     the part of `make test` that takes seconds'
 	@echo 'make bench    measure the frame path and recognition; prints tables (BENCH=--only=recognition: one)'
 	@echo 'make clean    remove $(VENV), caches and test data; your own data in var/ stays'
@@ -66,6 +67,11 @@ lint: install-dev
 
 test: lint
 	$(BIN)/pytest $(PYTEST)
+
+# A folder of its own: servers are killed there.
+chaos: install-dev
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	LYNCEUS_TEST_DIR="$$folder" $(BIN)/pytest -m chaos workers/tests/chaos $(PYTEST)
 
 bench: install-dev
 	@$(BIN)/python -m benchmarks $(BENCH)

@@ -75,6 +75,10 @@ class Unavailable(APIException):
     default_detail = "The database or Redis does not answer at the moment. Try again in a few seconds."
 
 
+class NotNow(Unavailable):
+    """Nothing is wrong, but what was asked for is not there at this moment. Who asks again and again fills no log."""
+
+
 class Sealed(APIException):
     """Stored data can not be opened; an administrator finds the reason in the log."""
 
@@ -107,7 +111,7 @@ class Problem(serializers.Serializer[Any]):
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """Turns what a view raises into a problem document."""
     known = _known(error)
-    if known.status_code >= 500:
+    if known.status_code >= 500 and not isinstance(known, NotNow):
         # What a view raises in the words of the API was foreseen: its sentence is enough, also in the log.
         _log.error("The API could not answer: %s", error, exc_info=None if known is error else error)
     response = default_handler(known, context)
@@ -126,6 +130,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
         problem |= getattr(known, "more", {})
     response.data = problem
     response.content_type = CONTENT_TYPE
+    if response.status_code >= 500:  # Django would say it again, in fewer words
+        response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 

@@ -5,8 +5,7 @@ message is only a doorbell: what to push is always read from the database, so a 
 BEAT_SECONDS and nothing is ever lost. The beat is also the page's sign of life. The user's right to see alerts is
 looked up again before every push.
 
-Close codes: 4401 not signed in (any more), 4403 not allowed, 4400 a message that makes no sense, 4503 the database or
-Redis is away: come back later. (Daphne sends no codes of its own below 3000, 1013 included.)
+It is closed with a code of `accounts.standing.Close`.
 """
 
 from __future__ import annotations
@@ -16,22 +15,18 @@ import contextlib
 import logging
 from typing import Any
 
-from channels.auth import get_user
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.conf import settings
-from django.contrib.sessions.backends.base import SessionBase
 from django.db import Error as DatabaseFailure
-from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
 
 from accounts.models import User
+from accounts.standing import Close, standing
 from alerts.feed import News, Page
 from alerts.services import GROUP
 
 _log = logging.getLogger(__name__)
 BEAT_SECONDS = 5.0
-SIGNED_OUT, NOT_ALLOWED, NOT_UNDERSTOOD, LATER = 4401, 4403, 4400, 4503
 _AWAY = (DatabaseFailure, RedisError, OSError)
 
 
@@ -70,7 +65,7 @@ class AlertsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
         try:
             self._news = News(Page.parse(text_data or ""))
         except ValueError:
-            await self.close(NOT_UNDERSTOOD)
+            await self.close(Close.NOT_UNDERSTOOD.value)
             return
         self._bell.set()
 
@@ -91,7 +86,7 @@ class AlertsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
             await self._go_away(error)
         except Exception:
             _log.exception("A page could not be told of alerts; it will connect again.")
-            await self.close(LATER)
+            await self.close(Close.LATER.value)
 
     async def _push(self) -> bool:
         user = await self._allowed()
@@ -103,18 +98,13 @@ class AlertsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
 
     async def _allowed(self) -> User | None:
         """The user, read anew; None after closing when they signed out, were locked out, or may not see alerts."""
-        session: SessionBase = self.scope["session"]
-        store = import_string(f"{settings.SESSION_ENGINE}.SessionStore")(session.session_key)
-        user = await get_user({"session": store})
-        if not isinstance(user, User) or not user.is_active:
-            await self.close(SIGNED_OUT)
+        found = await standing(self.scope["session"].session_key, "alerts.view_alert")
+        if isinstance(found, Close):
+            await self.close(found.value)
             return None
-        if not await database_sync_to_async(user.has_perm)("alerts.view_alert"):
-            await self.close(NOT_ALLOWED)
-            return None
-        return user
+        return found
 
     async def _go_away(self, error: Exception) -> None:
         _log.warning("A page is asked to connect again later: %s", error)
         with contextlib.suppress(RuntimeError):  # it went away itself meanwhile
-            await self.close(LATER)
+            await self.close(Close.LATER.value)

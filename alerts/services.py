@@ -8,6 +8,7 @@ and every page asks for all that it has not shown yet.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from recognition.selectors import valid_entries
 
 _log = logging.getLogger(__name__)
 GROUP = "alerts"
+RING_SECONDS = 1.0  # those who write sightings ring as well: a Redis that hangs must not keep them from it
 _ALERTS_LOCK = 0x4C594E01  # any constant: alerts commit one after the other, so that a larger id is a later commit
 
 _SEVERITY = {
@@ -140,9 +142,9 @@ def ring() -> bool:
     if layer is None:
         return False
     try:
-        async_to_sync(layer.group_send)(GROUP, {"type": "alerts.changed"})
-    except (RedisError, OSError) as error:
-        _log.warning("Open pages could not be told of alerts yet: %s", error)
+        async_to_sync(asyncio.wait_for)(layer.group_send(GROUP, {"type": "alerts.changed"}), RING_SECONDS)
+    except (RedisError, OSError) as error:  # a time-out among them
+        _log.warning("Open pages could not be told of alerts yet: %s", str(error) or "Redis does not answer.")
         return False
     return True
 

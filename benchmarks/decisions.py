@@ -28,6 +28,7 @@ import numpy as np
 from benchmarks import site
 from benchmarks.heads import Head, people
 from benchmarks.looked import Looked
+from benchmarks.scores import MIN_IOU, iou
 from benchmarks.stages import crossing
 from benchmarks.tracking import made, prepared
 from recognition.engine import Embedding, Pack, decode_photo, load_pack
@@ -39,7 +40,6 @@ TRIALS = 12
 ROUNDS = 2000
 FEWEST = 4  # people who walk in a clip of their own
 SMALLEST = 24  # pixels of a face that fills the gallery only
-MIN_IOU = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,8 +201,6 @@ def _outcome(
 
 def _truth(looked: Looked, number: int, boxes: Floats) -> list[str]:
     """Whose each detection is, "" for nobody's."""
-    from workers.tracking import iou
-
     truth = [seen for seen in looked.clip.truth[number] if seen.visible > 0]
     if not truth or not len(boxes):
         return [""] * len(boxes)

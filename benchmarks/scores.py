@@ -60,7 +60,7 @@ def score(frames: Iterable[Frame]) -> Scores:
     is_followed: dict[int, bool] = {}
     previous: dict[int, int] = {}
     for frame in frames:
-        overlap = _overlap(frame.boxes, frame.track_boxes)
+        overlap = iou(frame.boxes, frame.track_boxes)
         pairs = _matches(frame, overlap, previous)
         previous = {frame.identities[row]: frame.tracks[column] for row, column in pairs}
         asked = [row for row, wanted in enumerate(frame.asked) if wanted]
@@ -93,7 +93,8 @@ def score(frames: Iterable[Frame]) -> Scores:
     return total + Scores(id_true=_best_sum(together))
 
 
-def _overlap(a: Floats, b: Floats) -> Floats:
+def iou(a: Floats, b: Floats) -> Floats:
+    """Intersection over union of every pair of boxes: (n, 4) and (m, 4) give (n, m) in [0, 1]."""
     low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
     inner = np.prod(np.clip(high - low, 0, None), axis=2)
     areas = np.prod(a[:, 2:] - a[:, :2], axis=1)[:, None] + np.prod(b[:, 2:] - b[:, :2], axis=1)[None]

@@ -37,6 +37,7 @@ from recognition.engine.types import Floats
 SIZE = (1280, 720)
 FPS = 25
 BACKGROUNDS = ("motorcycle_left.png", "coffee.png", "rocket.jpg", "brick.png", "gravel.png")
+CAMERA_BIT_RATE = 3_000_000  # what a camera of this size is usually set to
 _GRAIN = 2.5  # standard deviation of the sensor's noise, in grey levels
 _LOOK_SECONDS = 1.6  # a person of several photos shows another one after so long
 _FADE_SECONDS = 0.24
@@ -113,13 +114,17 @@ def render(
     fps: int = FPS,
     size: tuple[int, int] = SIZE,
     seed: int = 0,
+    bit_rate: int = 0,
 ) -> Clip:
-    """Writes the clip and its truth beside it (the same name with .json). `heads`: who may walk, else the packages'."""
+    """Writes the clip and its truth beside it (the same name with .json).
+
+    `heads`: who may walk, else the packages'. `bit_rate`: bits a second, as a camera is set to; 0: as few as do.
+    """
     by_name = {head.name: head for head in heads or package_people()}
     truth: list[tuple[Seen, ...]] = []
     cuts: list[int] = []
     with av.open(str(path), "w") as container:
-        stream = _stream(container, fps, size)
+        stream = _stream(container, fps, size, bit_rate)
         for number, shot in enumerate(shots):
             cuts += [len(truth)] if number else []
             for picture, seen in _Stage(shot, by_name, fps=fps, size=size, seed=seed + number).frames():
@@ -133,11 +138,15 @@ def render(
     return clip
 
 
-def _stream(container: OutputContainer, fps: int, size: tuple[int, int]) -> VideoStream:
+def _stream(container: OutputContainer, fps: int, size: tuple[int, int], bit_rate: int) -> VideoStream:
     """H.264 as cameras send it: two seconds from key picture to key picture, nothing out of order."""
     h264 = "libx264" in av.codecs_available
-    options = {"preset": "veryfast", "crf": "24", "bf": "0"} if h264 else {"qscale": "4"}
+    options = {"preset": "veryfast", "bf": "0"} if h264 else {}
+    if not bit_rate:
+        options |= {"crf": "24"} if h264 else {"qscale": "4"}
     stream = container.add_stream("libx264" if h264 else "mpeg4", rate=fps, options=options)
+    if bit_rate:
+        stream.bit_rate = bit_rate
     stream.width, stream.height = size
     stream.pix_fmt, stream.gop_size = "yuv420p", 2 * fps
     return stream
@@ -159,6 +168,9 @@ def crossing(
 ) -> Clip:
     """A still scene that one face crosses every so many seconds, `takes` seconds each time; people take turns.
 
+    Encoded at CAMERA_BIT_RATE, which the noise of the sensor takes up, so that it is as much work to decode as what a
+    camera sends.
+
     `after`: which part of each pause passes before the crossing, in [0, 1].
     """
     names = list(people) or [head.name for head in heads or package_people()]
@@ -174,7 +186,7 @@ def crossing(
         )
         ways.append(Walk(person=names[number % len(names)], stops=stops, seed=seed + number))
     shot = Shot(seconds=seconds, walks=tuple(ways), background=background)
-    return render(path, [shot], heads=heads, fps=fps, size=size, seed=seed)
+    return render(path, [shot], heads=heads, fps=fps, size=size, seed=seed, bit_rate=CAMERA_BIT_RATE)
 
 
 def load(path: Path) -> Clip:

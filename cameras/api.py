@@ -24,7 +24,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.problems import Unavailable
+from accounts.problems import NotNow
 from cameras import live, selectors, services
 from cameras.models import Camera, CameraEvent, CameraHour, Sighting
 from cameras.serializers import (
@@ -120,7 +120,7 @@ class CamerasView(RetrieveModelMixin, GenericViewSet[Camera]):
         asked.is_valid(raise_exception=True)
         picture = live.picture(self.get_object().pk, fps=asked.validated_data["fps"])
         if picture is None:
-            raise Unavailable(
+            raise NotNow(
                 "The camera has no live picture at the moment. Ask again in a second; if that does not help, "
                 "see the camera's status."
             )

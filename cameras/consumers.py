@@ -8,8 +8,7 @@ The page sends JSON: `{"show": {"<camera>": fps, …}}` (all that it shows now; 
 `{"seen": [<camera>, …]}`. It gets binary messages, HEADER (kind 1, camera) and a JPEG, and the text
 `{"beat": 1}` after every BEAT_SECONDS without a picture.
 
-Close codes are those of /ws/alerts/: 4401 not signed in (any more), 4403 not allowed, 4400 a message that makes no
-sense, 4503 come back later.
+It is closed with a code of `accounts.standing.Close`.
 """
 
 from __future__ import annotations
@@ -18,23 +17,21 @@ import asyncio
 import contextlib
 import json
 import logging
-import math
 import struct
 from dataclasses import dataclass
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseFailure
 
+from accounts.standing import RECHECK_SECONDS, Close, standing
 from cameras import live
 from cameras.hub import TooMany, Viewer, hub
-from cameras.standing import RECHECK_SECONDS, Standing, standing
 
 BEAT_SECONDS = 5.0
 MOST_CAMERAS = 64
-SIGNED_OUT, NOT_ALLOWED, NOT_UNDERSTOOD, LATER = 4401, 4403, 4400, 4503
 HEADER = struct.Struct(">B7xQ")
 _PICTURE = 1
-_CODES = {Standing.SIGNED_OUT: SIGNED_OUT, Standing.NOT_ALLOWED: NOT_ALLOWED}
+_RATE_MOST = 1000.0
 _log = logging.getLogger(__name__)
 
 
@@ -79,7 +76,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
         try:
             said = Said.parse(text_data or "")
         except (ValueError, RecursionError):
-            await self.close(NOT_UNDERSTOOD)
+            await self.close(Close.NOT_UNDERSTOOD.value)
             return
         self._show = self._show if said.show is None else said.show
         if self._viewer is not None:
@@ -123,13 +120,13 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
     async def _allowed(self) -> bool:
         """Whether the user may look; False after closing with the reason."""
         found = await standing(self.scope["session"].session_key, "cameras.view_camera")
-        if found is not Standing.ALLOWED:
-            await self.close(_CODES[found])
-        return found is Standing.ALLOWED
+        if isinstance(found, Close):
+            await self.close(found.value)
+        return not isinstance(found, Close)
 
     async def _leave(self) -> None:
         with contextlib.suppress(RuntimeError):  # it went away itself meanwhile
-            await self.close(LATER)
+            await self.close(Close.LATER.value)
 
 
 def packed(camera_id: int, picture: live.Picture) -> bytes:
@@ -145,6 +142,6 @@ def _id(text: str) -> int:
 
 
 def _rate(fps: object) -> float:
-    if isinstance(fps, bool) or not isinstance(fps, int | float) or not math.isfinite(fps):
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 <= fps <= _RATE_MOST:  # no NaN either
         raise ValueError("a rate is a number")
     return float(fps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
@@ -53,9 +53,11 @@ def edit_camera(request: PageRequest, pk: int) -> HttpResponse:
 def enable_camera(request: PageRequest, pk: int) -> HttpResponse:
     """Switches a camera on or off."""
     row = get_object_or_404(Camera, pk=pk)
-    enabled = request.POST.get("enabled") == "1"
-    services.set_enabled(actor=request.user, camera=row, enabled=enabled)
-    messages.success(request, f"{row.name} is switched {'on' if enabled else 'off'}.")
+    enabled = request.POST.get("enabled")
+    if enabled not in ("0", "1"):
+        return HttpResponseBadRequest("Say with “enabled” whether the camera shall be on (1) or off (0).")
+    services.set_enabled(actor=request.user, camera=row, enabled=enabled == "1")
+    messages.success(request, f"{row.name} is switched {'on' if enabled == '1' else 'off'}.")
     back = request.POST.get("back")
     return go_to(request, reverse("cameras") if back == "list" else reverse("camera", args=[pk]))
 

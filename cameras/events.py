@@ -40,8 +40,12 @@ class Events:
         self._changes: list[tuple[CameraEvent, Change]] = []
 
     def open(self, camera: Camera, kind: EventKind, *, since: datetime, detail: str = "") -> None:
-        """Says that something is wrong; nothing new where that is known."""
-        if (camera.pk, kind) in self._open:
+        """Says that something is wrong; where that is known only what is said of it may be new, which tells nobody."""
+        known = self._open.get((camera.pk, kind))
+        if known is not None:
+            if detail and known.detail != detail[:_LONGEST_DETAIL]:
+                known.detail = detail[:_LONGEST_DETAIL]
+                known.save(update_fields=["detail"])
             return
         soon = self._now - timedelta(seconds=AGAIN_SECONDS)
         past = CameraEvent.objects.filter(camera=camera, kind=kind, ended_at__gte=soon)

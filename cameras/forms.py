@@ -15,20 +15,7 @@ from cameras.schedule import parse_schedule
 from cameras.values import DETECT_FPS, LONGEST_SCHEDULE, SENSITIVITY, CameraValues
 from recognition.models import NAME_LENGTH
 
-_KEPT = (
-    "name",
-    "transport",
-    "latitude",
-    "longitude",
-    "loop",
-    "enabled",
-    "schedule",
-    "priority",
-    "idle_decoding",
-    "detect_fps",
-    "sensitivity",
-    "alert_events",
-)
+_NEVER_SHOWN = ("source", "detail", "remove_detail")
 _CHOSEN = ("transport", "priority", "idle_decoding", "sensitivity")
 _PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 
@@ -148,7 +135,8 @@ class CameraForm(forms.Form):
     )
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, camera: Camera | None = None) -> None:
-        initial = {name: getattr(camera, name) for name in (*_KEPT, "masks")} if camera else {}
+        kept = [name for name in self.base_fields if name not in _NEVER_SHOWN]
+        initial = {name: getattr(camera, name) for name in kept} if camera else {}
         super().__init__(_completed(data, initial) if data is not None else None, initial=initial)
         if camera is not None:
             source = self.fields["source"]
@@ -171,8 +159,6 @@ class CameraForm(forms.Form):
         values = super().clean() or {}
         if (values.get("latitude") is None) != (values.get("longitude") is None) and not self.errors:
             raise forms.ValidationError("A place needs both latitude and longitude. Give both, or neither.")
-        if values.get("remove_detail") and values.get("detail"):
-            self.add_error("remove_detail", "Either give a second stream, or let the one there is be forgotten.")
         return values
 
     @property

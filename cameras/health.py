@@ -138,7 +138,7 @@ def _judge(events: Events, camera: Camera, watch: CameraWatch, status: Status, a
     shown = None if status.view is View.CLEAR else EventKind(status.view.value)
     events.close(camera.pk, _VIEWS - {shown}, ended_at=now)
     if shown is not None:
-        events.open(camera, shown, since=now, detail=redact(status.last_error))
+        events.open(camera, shown, since=now)
 
 
 def _why_down(status: Status, anybody: bool) -> str:

@@ -65,11 +65,20 @@ LEFT JOIN cameras_camera AS camera ON camera.id = mine.camera_id
 """
 
 
+def is_live(lease: str = "") -> Q:
+    """Whether somebody holds a lease; `lease`: how the query names it, as in "lease__".
+
+    One that ends later than any does that was renewed just now is of before the clock was set back: it is over as well.
+    """
+    return Q(**{f"{lease}expires_at__gt": Now(), f"{lease}expires_at__lte": Now() + 2 * _span()})
+
+
 def take_lease(*, camera_id: int, owner: str, worker: str = "") -> Lease | None:
     """The lease, when nobody holds a live one. `owner` names one loop; `worker` the process, for people."""
-    free = Q(expires_at=None) | Q(expires_at__lt=Now())
-    taken = CameraLease.objects.filter(free, camera=camera_id).update(
-        owner=owner, worker=worker, epoch=F("epoch") + 1, expires_at=Now() + _span(), handover=False
+    taken = (
+        CameraLease.objects.exclude(is_live())
+        .filter(camera=camera_id)
+        .update(owner=owner, worker=worker, epoch=F("epoch") + 1, expires_at=Now() + _span(), handover=False)
     )
     if not taken:
         return None
@@ -99,18 +108,8 @@ def renew_leases(leases: Sequence[Lease]) -> dict[int, Standing]:
     }
 
 
-def renew_lease(lease: Lease) -> bool:
-    """Holds one lease for longer; False when it was lost."""
-    return renew_leases([lease])[lease.camera_id].is_ours
-
-
-def release_lease(lease: Lease) -> None:
-    """Gives the lease back, so that another worker can go on at once."""
-    release_leases([lease])
-
-
 def release_leases(leases: Iterable[Lease]) -> None:
-    """Gives those leases back that are still ours."""
+    """Gives those leases back that are still ours, so that another worker can go on at once."""
     ours = Q()
     for lease in leases:
         ours |= Q(camera=lease.camera_id, owner=lease.owner, epoch=lease.epoch)
@@ -120,9 +119,7 @@ def release_leases(leases: Iterable[Lease]) -> None:
 
 def ask_handover(camera_ids: Iterable[int]) -> int:
     """Asks whoever runs these cameras to give them back, for another worker; returns how many were asked."""
-    return CameraLease.objects.filter(camera__in=list(camera_ids), expires_at__gt=Now(), handover=False).update(
-        handover=True
-    )
+    return CameraLease.objects.filter(is_live(), camera__in=list(camera_ids), handover=False).update(handover=True)
 
 
 def held_rows(lease: Lease) -> QuerySet[CameraLease]:

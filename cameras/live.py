@@ -191,11 +191,6 @@ def watched(camera_ids: Iterable[int]) -> dict[int, int]:
     return publish_statuses({}, ask=camera_ids)
 
 
-def is_watched(camera_id: int) -> bool:
-    """Whether somebody looked at the live picture in the last WATCH_SECONDS."""
-    return camera_id in watched([camera_id])
-
-
 def picture(camera_id: int, fps: float = 3.0) -> Picture | None:
     """The newest live picture, if the camera gave one lately; asks the worker for so many a second."""
     pipe = client().pipeline(transaction=False)

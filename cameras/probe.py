@@ -117,7 +117,8 @@ def _tried(source: Source, network: NetworkPolicy, transport: str, deadline: flo
     shown = picture.image
     scale = _SHOWN_SIDE / max(picture.width, picture.height)
     if scale < 1:
-        shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype("uint8", copy=False)
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        shown = cv2.resize(shown, size, interpolation=cv2.INTER_AREA).astype("uint8", copy=False)
     encoded, jpeg = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, 85])
     if not encoded:
         return ProbeResult(problem=f"The picture of {source.shown} could not be written as JPEG.")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import Now
 from django.utils import timezone
 
+from cameras.leases import is_live
 from cameras.models import Camera, CameraEvent, CameraHour, CameraLease, Sighting
 from cameras.schedule import is_scheduled
 
@@ -28,14 +28,14 @@ def sightings(*, person: int | None = None, camera: int | None = None, verdict: 
 
 def unattended() -> list[Camera]:
     """Enabled cameras, not off by their schedules, whose lease nobody holds; important ones first."""
-    rows = Camera.objects.filter(enabled=True).exclude(lease__expires_at__gt=Now()).order_by("-priority", "pk")
+    rows = Camera.objects.filter(enabled=True).exclude(is_live("lease__")).order_by("-priority", "pk")
     now = timezone.now()
     return [camera for camera in rows if is_scheduled(camera.schedule, now)]
 
 
 def attended() -> QuerySet[CameraLease]:
     """The leases that somebody holds, with their cameras."""
-    return CameraLease.objects.filter(expires_at__gt=Now()).select_related("camera")
+    return CameraLease.objects.filter(is_live()).select_related("camera")
 
 
 def events(*, camera: int, kind: str = "") -> QuerySet[CameraEvent]:

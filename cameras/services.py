@@ -14,14 +14,13 @@ from typing import Final, Unpack
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
-from django.db.models.functions import Now
 
 from accounts import vault
 from accounts.services import Actor, record
-from cameras.leases import Lease, LeaseLost, held_rows
+from cameras.leases import Lease, LeaseLost, held_rows, is_live
 from cameras.models import CAMERA_SCOPE, Camera, CameraLease, Sighting, Verdict, shot_scope
 from cameras.sources import Kind, Source, SourceError, parse_source
-from cameras.values import CameraValues, cleaned, parse_detail
+from cameras.values import CameraError, CameraValues, cleaned, parse_detail
 from recognition.errors import RecognitionError
 from recognition.models import NAME_LENGTH, Person
 from recognition.names import clean_name, unique_name
@@ -227,7 +226,7 @@ def move_sightings(*, kept: Person, gone: Person) -> int:
 
 def close_stale_sightings() -> int:
     """Closes open sightings whose worker is gone: nobody holds the lease they were written under."""
-    alive = CameraLease.objects.filter(camera=OuterRef("camera"), epoch=OuterRef("epoch"), expires_at__gt=Now())
+    alive = CameraLease.objects.filter(is_live(), camera=OuterRef("camera"), epoch=OuterRef("epoch"))
     return Sighting.objects.filter(~Exists(alive), is_open=True).update(is_open=False)
 
 
@@ -255,6 +254,10 @@ def _set_values(camera: Camera, values: CameraValues) -> None:
     for column, value in cleaned(values).items():
         setattr(camera, column, value)
     if values.get("detail", "").strip():
+        if values.get("remove_detail"):
+            raise CameraError(
+                "remove_detail", "Either give a second stream, or let the one there is be forgotten, not both."
+            )
         detail = parse_detail(values["detail"])
         camera.sealed_detail, camera.detail_address = _seal_source(detail, bind="detail"), detail.shown
     elif values.get("remove_detail"):

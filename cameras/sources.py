@@ -29,6 +29,8 @@ _FOLDER, _PATTERN = "folder:", "pattern:"
 _PATTERN_FORM = re.compile(r"(?:(\d{2,4})x(\d{2,4}))?(?:@(\d{1,3}(?:\.\d{1,2})?))?")
 _PATTERN_SIDES = range(32, 4097)
 _DEVICE = re.compile(r"/dev/video(\d{1,3})")
+# A mistyped address must not be taken for a file: names of files are shown, and this one would hold a password.
+_LIKE_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:|(?:rtsp|http)s?/|[^/.~][^@]*:[^@]*@", re.IGNORECASE)
 _HOST_AFTER_AT = re.compile(r"@(?:\[[0-9a-fA-F:.]+\]|[^/?#@:]*\.[^/?#@:&=]+|[^/?#@:]+(?=:\d))(?::\d+)?(?:[/?#]|$)")
 
 
@@ -109,12 +111,22 @@ def parse_source(text: str) -> Source:
         return Source(kind=Kind.PATTERN, text=text.lower(), shown=f"test pattern {text[len(_PATTERN) :]}".strip())
     if device := _DEVICE.fullmatch(text):
         return Source(kind=Kind.USB, text=text, shown=f"USB camera {int(device[1])}")
-    is_folder = text.endswith("/") or text.lower().startswith(_FOLDER)
-    name = text[len(_FOLDER) :].strip() or "." if text.lower().startswith(_FOLDER) else text
-    path = str(Path(name).expanduser().absolute())
-    if path.startswith("/dev/v4l/"):
-        return Source(kind=Kind.USB, text=path, shown=path)
-    return Source(kind=Kind.FOLDER if is_folder else Kind.FILE, text=path, shown=path)
+    if text.lower().startswith(_FOLDER):
+        return _on_disk(Kind.FOLDER, text[len(_FOLDER) :].strip() or ".")
+    if _LIKE_ADDRESS.match(text):
+        raise SourceError(
+            "The source looks like an address, but is none. Addresses look like rtsp://user:password@host:554/path; of "
+            "a file with such a name, give the whole path."
+        )
+    return _on_disk(Kind.FOLDER if text.endswith("/") else Kind.FILE, text)
+
+
+def _on_disk(kind: Kind, name: str) -> Source:
+    try:
+        path = str(Path(name).expanduser().absolute())
+    except RuntimeError:
+        raise SourceError("The source names the home of a user who is not known here. Give the whole path.") from None
+    return Source(kind=Kind.USB if path.startswith("/dev/v4l/") else kind, text=path, shown=path)
 
 
 def parse_pattern(text: str) -> Pattern:

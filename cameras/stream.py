@@ -21,11 +21,11 @@ from django.shortcuts import aget_object_or_404
 from django.views.decorators.http import require_GET
 
 from accounts.htmx import PageRequest
+from accounts.standing import RECHECK_SECONDS, Close, standing
 from cameras import live
 from cameras.drawn import notice
 from cameras.hub import LEAST_FPS, MOST_FPS, TooMany, hub
 from cameras.models import Camera
-from cameras.standing import RECHECK_SECONDS, Standing, standing
 
 FPS = 5.0
 STALE_SECONDS = 4.0  # without a picture for so long, a drawn one says why
@@ -104,7 +104,7 @@ class _Notice:
 async def _may_look(session_key: str | None) -> bool:
     """Whether the stream goes on; while the database is away nobody is sent off."""
     try:
-        return await standing(session_key, "cameras.view_camera") is Standing.ALLOWED
+        return not isinstance(await standing(session_key, "cameras.view_camera"), Close)
     except DatabaseFailure:
         return True
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from cameras import live
+from cameras.drops import Drop
 from cameras.live import State, View
 from cameras.models import Camera
 
@@ -32,13 +33,7 @@ class Group(StrEnum):
 
 
 _GROUPS = {Group.ONLINE: "Online", Group.TROUBLE: "Trouble", Group.STARTING: "Starting", Group.OFF: "Off"}
-_REASONS = {  # what workers count, in words for people; a reason that is not here is shown as it is
-    "newer frame": "A newer one was there",
-    "nothing moved": "Nothing moved",
-    "still busy": "The one before was not done yet",
-    "waited for its turn": "Other cameras had their turn",
-    "sighting not written": "Sightings that could not be written",
-}
+_WORDS = {drop.value: drop.label for drop in Drop}  # another version's worker may count what is not here
 _BY_STATE = {
     State.ONLINE: Group.ONLINE,
     State.OFFLINE: Group.TROUBLE,
@@ -74,7 +69,7 @@ class Tile:
     @property
     def drops(self) -> list[tuple[str, int]]:
         """What was left out by reason, the most frequent first."""
-        found = [(_REASONS.get(reason, reason.capitalize()), count) for reason, count in self.status.drops.items()]
+        found = [(_WORDS.get(reason, reason.capitalize()), count) for reason, count in self.status.drops.items()]
         return sorted((each for each in found if each[1]), key=lambda each: -each[1])
 
     @property

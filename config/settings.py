@@ -325,6 +325,7 @@ LOGGING = {
         "celery.app.trace": {"level": "WARNING", "filters": ["no-needless-traceback"]},
         "celery.worker.strategy": {"level": "WARNING"},
         "matplotlib": {"level": "WARNING"},
+        "faiss.loader": {"level": "WARNING"},  # it tells which of its builds are not there
         "celery.beat": {"level": "WARNING", "filters": ["one-line"]},
     },
 }

@@ -81,6 +81,7 @@ _snapshot: Snapshot | None = None
 _checked_at = float("-inf")
 _problem = ""
 _searches = 0
+_reads_for_all: int | None = None
 _lock = threading.Lock()
 _count_lock = threading.Lock()
 
@@ -90,6 +91,8 @@ def gallery() -> Snapshot:
     global _snapshot, _checked_at, _problem
     now = time.monotonic()
     known = _snapshot
+    if known is not None and _reads_for_all not in (None, threading.get_ident()):
+        return known
     if known is not None and (now - _checked_at < settings.GALLERY_POLL_SECONDS or not _lock.acquire(blocking=False)):
         return known
     if known is None:
@@ -118,6 +121,12 @@ def gallery() -> Snapshot:
         return _snapshot
     finally:
         _lock.release()
+
+
+def read_for_all() -> None:
+    """From now on only the calling thread looks for changes: no other one ever waits for the database here."""
+    global _reads_for_all
+    _reads_for_all = threading.get_ident()
 
 
 def look_again() -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from django.conf import settings
 
+from cameras.drops import Drop
 from cameras.leases import LeaseLost
 from cameras.live import State, View
 from cameras.models import Camera
@@ -33,7 +34,7 @@ from workers.looking import Expected, Masks, Region, find, plan, whole
 from workers.motion import Motion, MotionGate
 from workers.preview import Mark
 from workers.rates import Attention, Pace
-from workers.regions import Box
+from workers.regions import Box, beside
 from workers.reporter import Reporter, reporter
 from workers.scribe import Scribe, scribe
 from workers.showing import Showing
@@ -47,12 +48,12 @@ _log = logging.getLogger(__name__)
 
 FRAME_WAIT = 0.25
 TURN_SECONDS = 2.0  # a turn that does not come in this time is given up
-STILL_SECONDS = 20.0  # the whole frame is looked at so often, whether or not anything moves,
+STILL_SECONDS = 60.0  # the whole frame is looked at so often, whether or not anything moves,
 MOVING_SECONDS = 8.0  # and so often while something moves without a pause
 SEARCH_SECONDS = 1.0  # what moves around a face that is followed is searched for others so often
 DOUBT_SECONDS = 0.4  # while nothing moves: faces that are not decided are looked at so often,
 HOLD_SECONDS = 0.8  # and those that are
-REST_SECONDS = 5.0  # without motion and faces: then the reader may rest
+REST_SECONDS = 2.0  # without motion and faces: then the reader may rest
 FAST = 0.35  # of a face's side between two looks: so fast a face is looked at as often as can be
 BARREN = ((20.0, 1.0), (5.0, 0.5), (float("-inf"), 0.0))  # after so long without a face: how often it is searched
 EARLY_SECONDS = 0.02  # before a look is due the loop asks for a frame
@@ -90,7 +91,7 @@ class CameraLoop:
         self._holding, self._reader, self._stop, self._gating = holding, reader, stop, gating
         self._priority = camera.priority
         self._shared = shared or Shared.of_process()
-        self._drops: Counter[str] = Counter()
+        self._drops: Counter[Drop] = Counter()
         self._pace = Pace(camera.detect_fps or settings.DETECT_FPS, priority=camera.priority)
         self._gate = MotionGate(sensitivity=camera.sensitivity, masks=camera.masks)
         self._masks = Masks(camera.masks)
@@ -122,7 +123,7 @@ class CameraLoop:
             return False
         self._holding.beat()
         frame = self._next_frame()
-        self._showing.say(View.FROZEN if self._reader.frozen else self._view)
+        self._showing.say(self._view_by_now, trouble=self._writer.trouble)
         if frame is None:
             return self._without_frame()
         if self._pace.is_due(frame.t):
@@ -131,7 +132,7 @@ class CameraLoop:
             if self._is_worth(frame.t, motion):
                 frame = self._look_for_faces(frame, motion)
             else:
-                self._drops["nothing moved"] += 1
+                self._drops[Drop.NOTHING_MOVED] += 1
         self._write()
         self._show(frame)
         return True
@@ -140,6 +141,11 @@ class CameraLoop:
     def ended(self) -> bool:
         """Whether the source has come to its end, as a file does."""
         return self._reader.state is State.ENDED
+
+    @property
+    def _view_by_now(self) -> View:
+        """A black picture stands still as well; that it is black says more."""
+        return View.FROZEN if self._reader.frozen and self._view is not View.BLACK else self._view
 
     def run(self) -> None:
         """Repeats `step` until it is over, then closes what is open. Never raises for a lost lease."""
@@ -183,7 +189,7 @@ class CameraLoop:
         missed = self._pace.look(frame.t, came=1 if self._rests else came)
         if missed:
             waited = self._waited > self._pace.interval / 2
-            self._drops["waited for its turn" if waited else "still busy"] += missed
+            self._drops[Drop.NO_TURN if waited else Drop.STILL_BUSY] += missed
         self._waited = 0.0
 
     def _newest(self, frame: Frame, motion: Motion) -> tuple[Frame, Motion]:
@@ -191,7 +197,7 @@ class CameraLoop:
         newer = self._reader.newest()
         if newer is None:
             return frame, motion
-        self._drops["newer frame"] += 1
+        self._drops[Drop.NEWER] += 1
         self._last = newer
         again = self._gate.look(newer.luma)
         regions = (*motion.regions, *again.regions)
@@ -244,12 +250,12 @@ class CameraLoop:
         return t - self._searched_t >= next(pause for least, pause in BARREN if barren >= least)
 
     def _unexplained(self, t: float, motion: Motion) -> list[Box]:
-        """The regions in which something moves that is no face that is followed."""
+        """Where something moves that is nobody who is followed."""
         if self._last is None:
             return []
         width, height = self._last.width, self._last.height
-        places = [_centre(track.predict(t), width, height) for track in self._following.tracks]
-        return [r for r in motion.regions if not any(r[0] <= x <= r[2] and r[1] <= y <= r[3] for x, y in places)]
+        faces = [_normalised(track.predict(t), width, height) for track in self._following.tracks]
+        return beside(motion.regions, faces)
 
     def _regions(self, frame: Frame, motion: Motion) -> list[Region]:
         """What of the frame is searched, and around which faces it is looked."""
@@ -275,7 +281,7 @@ class CameraLoop:
         with self._shared.turns.turn(self._facts.id, weight=self._priority, timeout=TURN_SECONDS) as came:
             self._waited = time.monotonic() - asked
             if not came:
-                self._drops["waited for its turn"] += 1
+                self._drops[Drop.NO_TURN] += 1
                 self._pace.miss()
                 return frame
             frame, motion = self._newest(frame, motion)
@@ -326,9 +332,9 @@ def _stride(track: Track, t: float, later: float) -> float:
     return float(np.abs(then - now).max()) / side
 
 
-def _centre(box: Floats, width: int, height: int) -> tuple[float, float]:
-    """The box's middle, normalised to [0, 1]."""
-    return float(box[0] + box[2]) / 2 / width, float(box[1] + box[3]) / 2 / height
+def _normalised(box: Floats, width: int, height: int) -> Box:
+    x1, y1, x2, y2 = _corners(box)
+    return x1 / width, y1 / height, x2 / width, y2 / height
 
 
 def _corners(box: Floats) -> tuple[float, float, float, float]:

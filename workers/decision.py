@@ -5,7 +5,8 @@ reaches the person's threshold and leads the second by the pack's margin, on at 
 is above the threshold by SURE. It is *unknown* after ENOUGH_LOOKS looks without that, or when it ends. A name that was
 given stays until the evidence falls below the threshold by KEEP, so that nothing flickers. A decision is *firm* when
 enough looks agree on it so clearly that only a contradiction would change it: known on ENOUGH_LOOKS looks, or on
-MIN_LOOKS by SURE; unknown on ENOUGH_LOOKS looks that miss by SURE, or on KEEP_LOOKS of any kind.
+MIN_LOOKS by SURE; unknown on ENOUGH_LOOKS looks that miss by SURE, or on KEEP_LOOKS of any kind. SURE and KEEP are
+parts of the way from the pack's threshold to 1, so that they hold for packs whose similarities differ.
 
 Looks are embeddings of one pack. When another pack comes into use they are dropped, because nothing compares across
 packs; what was decided with them stays until ENOUGH_LOOKS looks with the new pack, or fewer clear ones, decide anew.
@@ -24,8 +25,8 @@ from recognition.gallery import Snapshot
 KEEP_LOOKS = 10
 MIN_LOOKS = 2
 ENOUGH_LOOKS = 4
-SURE = 0.04
-KEEP = 0.015
+SURE = 0.246  # 0.04 with the pack `compact`
+KEEP = 0.092  # 0.015
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ def decide_track(
             return Decision(pack=snapshot.pack.version)
         undecided = before.verdict is Verdict.UNDECIDED
         return Decision(verdict=Verdict.UNKNOWN, pack=snapshot.pack.version) if ended and undecided else before
+    way = 1.0 - snapshot.pack_threshold
     candidates = snapshot.search(probe, top=2)
     best = candidates[0] if candidates else None
     seen = Decision(
@@ -88,7 +90,7 @@ def decide_track(
     )
     match = snapshot.decide(candidates)
     if match is not None and match.person not in taken:
-        sure = match.similarity >= snapshot.threshold(match.person) + SURE
+        sure = match.similarity >= snapshot.threshold(match.person) + SURE * way
         if evidence.count >= MIN_LOOKS or sure or before.person == match.person:
             return replace(
                 seen,
@@ -97,10 +99,10 @@ def decide_track(
                 firm=evidence.count >= (MIN_LOOKS if sure else ENOUGH_LOOKS),
             )
     keeps = best is not None and before.person == best.person and best.person not in taken
-    if keeps and best is not None and best.similarity >= snapshot.threshold(best.person) - KEEP:
+    if keeps and best is not None and best.similarity >= snapshot.threshold(best.person) - KEEP * way:
         return replace(seen, verdict=Verdict.KNOWN, person=best.person)
     if ended or evidence.count >= ENOUGH_LOOKS:
-        misses = best is None or best.similarity < snapshot.threshold(best.person) - SURE
+        misses = best is None or best.similarity < snapshot.threshold(best.person) - SURE * way
         firm = evidence.count >= (ENOUGH_LOOKS if misses else KEEP_LOOKS)
         # A name that another track has now may become free.
         return replace(seen, verdict=Verdict.UNKNOWN, firm=firm and (match is None or match.person not in taken))

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from cameras import live
 from cameras.leases import ask_handover
 from cameras.live import State, Status
-from cameras.models import Camera
+from cameras.models import Camera, CameraLease
 from cameras.selectors import attended, unattended
 from config.celery import app
 from config.redis import client
@@ -41,7 +41,7 @@ _UNEVEN, _NUDGED = "lynceus:uneven", "lynceus:nudged"
 
 def dispatch() -> Plan:
     """One round; what was given to whom."""
-    cameras, workers = unattended(), roster.workers()
+    cameras, workers = _given_up(unattended()), roster.workers()
     failed = setbacks.resting(cameras)
     lately = roster.given_lately(camera.pk for camera in cameras)
     found = plan([camera for camera in cameras if camera.pk not in failed and camera.pk not in lately], workers)
@@ -58,6 +58,17 @@ def dispatch() -> Plan:
     call(workers)
     _tidy()
     return found
+
+
+def _given_up(cameras: Sequence[Camera]) -> list[Camera]:
+    """Those whose loops are gone for certain.
+
+    When the database was away, or the clock was set, the leases of all loops are over at first. The loops go on and
+    renew them within a second; meanwhile nobody shall take from them what they have seen and could not write yet.
+    """
+    over = CameraLease.objects.filter(camera__in=cameras, expires_at__isnull=False) if cameras else ()
+    known = roster.over_for((lease.camera_id, lease.epoch) for lease in over)
+    return [camera for camera in cameras if known.get(camera.pk, roster.OVER_SECONDS) >= roster.OVER_SECONDS]
 
 
 def send(given: Sequence[Assignment]) -> None:

@@ -12,20 +12,19 @@ from __future__ import annotations
 from datetime import datetime
 
 from cameras.models import Verdict
-from recognition.engine import Pack, similarity
+from recognition.engine import Embedding, Pack, similarity
 from recognition.gallery import Snapshot, gallery
 from recognition.services import portrait_jpeg
 from workers.decision import ENOUGH_LOOKS, Evidence, decide_track
 from workers.faces import Faces, is_small
 from workers.sightings import SightingWriter, Watched
 from workers.sources import Detail, Frame
-from workers.tracking import Track, Tracker
+from workers.tracking import Track, Tracker, other_face
 
 AGAIN_SECONDS = 1.0  # a track that is not decided is embedded so often, also when its looks do not get better
 VERIFY_SECONDS = 2.5  # a firm decision is compared with the face so often
 GAP_SECONDS = 0.7  # a face that was not seen for longer may be somebody else's
-OTHER_FACE = 0.8  # a look less similar to its own track may be somebody else's face
-SPLIT_LOOKS = 2  # so many of them in a row are: a face at the picture's edge may do it once
+SPLIT_LOOKS = 2  # so many looks in a row at another face are somebody else: a face at the picture's edge may be one
 BETTER_SHOT = 1.15
 
 
@@ -57,6 +56,7 @@ class Following:
         if pack.version == self._pack:
             return
         self._pack = pack.version
+        self._tracker.threshold = pack.threshold
         for track in self._tracker.tracks:
             track.appearance = None
         for watched in self._watched.values():
@@ -126,7 +126,7 @@ class Following:
             return watched
         watched.embedded_t = frame.t
         known = watched.track.appearance
-        if known is not None and similarity(known, embedding) < OTHER_FACE:
+        if known is not None and similarity(known, embedding) < other_face(self._tracker.threshold):
             watched.doubts += 1
             if watched.doubts < SPLIT_LOOKS:
                 return watched
@@ -135,12 +135,18 @@ class Following:
                 self.finish([watched.track])
             watched = self._watch(track, frame)
             watched.embedded_t = frame.t
+        elif watched.track.crowded and not self._is_alike(watched.track, embedding):
+            return watched  # it may be half the face beside it
         quality = faces.quality(at).score
         watched.doubts = 0
         watched.embedded_quality = max(quality, watched.embedded_quality)
         watched.evidence.add(embedding, quality)
         watched.track.appearance = watched.evidence.mean()
         return watched
+
+    def _is_alike(self, track: Track, embedding: Embedding) -> bool:
+        """Whether a look matches what is known of the track; one of which nothing is known takes any."""
+        return track.appearance is None or similarity(track.appearance, embedding) >= self._tracker.threshold
 
     def _keep_shot(self, watched: Watched, faces: Faces, at: int) -> None:
         view = faces.view(at)
@@ -183,6 +189,8 @@ class Following:
 
     def expire(self, t: float) -> None:
         """Ends what was not seen for too long while no frames come."""
+        if not self._tracker.tracks:
+            return
         self.finish(self._tracker.expire(t))
         if self._detail is not None and not self._tracker.tracks:
             self._detail.want(False)

@@ -33,6 +33,12 @@ START_SECONDS = 600.0  # before its first step: one that does not start; a large
 RELEASE_SECONDS = 5.0  # so long a lease that is given back is waited for
 _LEAST_PAUSE = 0.02
 
+OnHang = Callable[["Holding"], None]  # told by the keeper's thread that the loop hangs and the lease is given back
+
+
+def _tell_nobody(holding: Holding) -> None:
+    """Whose loop hangs is seen by the lease."""
+
 
 class Ending(StrEnum):
     """Why a camera is not run here any more."""
@@ -50,11 +56,19 @@ class Ending(StrEnum):
 class Holding:
     """One camera's lease as its loop sees it. Any thread may ask; `is_held` and `beat` are the loop's own."""
 
-    def __init__(self, *, lease: Lease, camera: Camera, by_hand: bool, clock: Callable[[], float]) -> None:
-        self.lease = lease
+    def __init__(
+        self,
+        *,
+        lease: Lease,
+        camera: Camera,
+        by_hand: bool,
+        on_hang: OnHang = _tell_nobody,
+        clock: Callable[[], float],
+    ) -> None:
+        self.lease, self.on_hang = lease, on_hang
         self._revision, self._must_be_enabled, self._by_hand = camera.revision, camera.enabled, by_hand
         self._clock = clock
-        self._beat_at = self._renewed_at = clock()
+        self._beat_at = clock()
         self._patience = START_SECONDS
         self._ending: Ending | None = None
         self.given_back = threading.Event()
@@ -79,11 +93,6 @@ class Holding:
         return str(self._ending) if self._ending is not None else ""
 
     @property
-    def is_suspended(self) -> bool:
-        """Whether the lease could not be renewed for so long that somebody else may have taken it."""
-        return self._clock() - self._renewed_at >= settings.LEASE_SECONDS
-
-    @property
     def hangs(self) -> bool:
         """Whether the loop has shown no life for too long."""
         return self._ending is None and self._clock() - self._beat_at > self._patience
@@ -99,7 +108,6 @@ class Holding:
         elif not standing.is_ours:
             self.end(Ending.LOST)
         else:
-            self._renewed_at = self._clock()
             ending = self._wanted(standing)
             if ending is not None:
                 self.end(ending)
@@ -125,14 +133,13 @@ class LeaseKeeper:
         self._held: dict[int, Holding] = {}
         self._to_give_back: list[Holding] = []
         self._hanging: list[Holding] = []
-        self.on_hang: Callable[[Holding], None] = lambda holding: None
         self._thread: threading.Thread | None = None
         self._away = False
         self._woke_at = clock()
 
-    def hold(self, lease: Lease, camera: Camera, *, by_hand: bool = False) -> Holding:
+    def hold(self, lease: Lease, camera: Camera, *, by_hand: bool = False, on_hang: OnHang = _tell_nobody) -> Holding:
         """Keeps the lease from now on. With `by_hand` neither schedule nor handover end it."""
-        holding = Holding(lease=lease, camera=camera, by_hand=by_hand, clock=self._clock)
+        holding = Holding(lease=lease, camera=camera, by_hand=by_hand, on_hang=on_hang, clock=self._clock)
         with self._changed:
             self._held[lease.camera_id] = holding
             if self._thread is None:
@@ -209,14 +216,15 @@ class LeaseKeeper:
                 holding.beat()
 
     def _end_hanging(self) -> None:
-        for holding in self.holdings:
-            if holding.hangs:
+        with self._changed:
+            hung = [holding for holding in self._held.values() if holding.hangs]
+            for holding in hung:
                 holding.end(Ending.HANGING)
-                with self._changed:
-                    del self._held[holding.lease.camera_id]
-                    self._hanging.append(holding)
-                    self._to_give_back.append(holding)
-                self.on_hang(holding)
+                del self._held[holding.lease.camera_id]
+            self._hanging += hung
+            self._to_give_back += hung
+        for holding in hung:
+            holding.on_hang(holding)
 
     def _run(self) -> None:
         while True:

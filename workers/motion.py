@@ -3,7 +3,8 @@
 A picture's luma, (h, w) uint8 (or (h, w, 3) BGR), is reduced to a small grey one of SIZE. Motion is where that differs
 from a slowly following background by more than the noise of this camera, which is learned, in cells that hang together:
 thin rain and the specks of a dark night do not. A change of light all over the picture, by an offset and a factor, is
-taken out first; one that is as large as when somebody switches a light counts as motion, once.
+taken out first; one that is as large as when somebody switches a light counts as motion, once. Where somebody was a
+moment ago the background still differs; the picture before tells that from where something moves now.
 
 A cut is when the picture does not resemble the one before any more (their correlation is low), or has another size:
 that holds in dark scenes too, where few pixels differ by much, and a change of light alone is none. Grey levels are 0
@@ -28,6 +29,8 @@ Floats = npt.NDArray[np.float32]
 Polygons = Sequence[Sequence[Sequence[float]]]
 
 _FOLLOW = 0.1
+_FRESH = 0.6  # of the level by which a cell must differ from the background: from here on it moves now
+_REACH = np.ones((5, 5), np.uint8)  # so near to such cells, all that differs belongs to them
 _LEVEL, _LEVEL_STEP = 12.0, 1.2  # at the usual sensitivity; each step of it divides by the second number
 _SHARE, _SHARE_STEP = 0.002, 1.6
 _NOISE_FOLLOW = 0.05
@@ -45,7 +48,8 @@ _CUT_LEVEL = 5.0  # a smaller mean difference is noise on an empty picture, whic
 class Motion:
     """What changed since the pictures before. The first picture counts as moved, everywhere.
 
-    `regions`: where something moves, at most four boxes, wide enough for all of a person of whom a part moves.
+    `regions`: where something moves now, at most four boxes, wide enough for all of a person of whom a part moves;
+    none where what moved has come to rest.
     """
 
     moved: bool
@@ -99,7 +103,12 @@ class MotionGate:
             count = np.count_nonzero(cells)
         if count <= self._cells:
             return False, ()
-        return True, regions_of(cells)
+        return True, regions_of(cells & self._fresh(now, level))
+
+    def _fresh(self, now: Floats, level: float) -> Grey:
+        """1 near what differs from the picture before."""
+        over = (np.abs(now - self._before) > _FRESH * level).view(np.uint8)
+        return cv2.dilate(over, _REACH).astype(np.uint8, copy=False)
 
     def _learned_level(self, difference: Floats) -> float:
         """How much a cell must differ: more where the camera itself is noisy."""

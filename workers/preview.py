@@ -33,10 +33,12 @@ class Mark:
 
 
 def draw(image: Image, marks: list[Mark]) -> bytes:
-    """The picture at most WIDTH wide, with the marks on it."""
-    scale = min(1.0, WIDTH / image.shape[1])
+    """The picture at most WIDTH wide and twice that high, with the marks on it."""
+    height, width = image.shape[:2]
+    scale = min(1.0, WIDTH / width, 2 * WIDTH / height)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small: Image = (
-        cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         if scale < 1
         else image.copy()
     )

@@ -6,6 +6,7 @@ enough for a whole person: room at the sides, more above, where the head is. Box
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import cv2
@@ -20,6 +21,8 @@ _JOIN = np.ones((7, 5), np.uint8)  # cells: what lies this close belongs togethe
 _SIDE, _SIDE_LEAST = 0.35, 5  # of the width of what moved, and in cells
 _ABOVE, _ABOVE_LEAST = 0.6, 12
 _BELOW, _BELOW_LEAST = 0.3, 5
+_SHOULDERS = 3.5  # of the width of a face
+_ROOM = 1.5  # likewise: what is left beside a person is wider than that when another one moves there
 _PARTS_MOST = 16  # more are joined coarsely first: rain, leaves, a crowd
 
 
@@ -33,6 +36,30 @@ def regions_of(cells: npt.NDArray[np.uint8]) -> tuple[Box, ...]:
             break
     boxes = [_grown(int(x), int(y), int(w), int(h), width, height) for x, y, w, h, _ in parts[1:]]
     return tuple(sorted(_merged(boxes)))
+
+
+def beside(regions: Iterable[Box], faces: Sequence[Box]) -> list[Box]:
+    """What of the regions the people of these faces do not explain: there somebody else may be.
+
+    A face explains what moves in a column as wide as its shoulders. What is left of a region counts where it has room
+    for another person.
+    """
+    left: list[Box] = []
+    for x1, y1, x2, y2 in regions:
+        inside = sorted(face for face in faces if x1 <= _middle(face) <= x2 and y1 <= (face[1] + face[3]) / 2 <= y2)
+        room = _ROOM * max((face[2] - face[0] for face in inside), default=0.0)
+        start = x1
+        for face in inside:
+            shoulders = _SHOULDERS * (face[2] - face[0]) / 2
+            end = _middle(face) - shoulders
+            left += [(start, y1, end, y2)] if end - start >= room else []
+            start = max(start, _middle(face) + shoulders)
+        left += [(start, y1, x2, y2)] if x2 - start >= room else []
+    return left
+
+
+def _middle(face: Box) -> float:
+    return (face[0] + face[2]) / 2
 
 
 def _grown(x: int, y: int, w: int, h: int, width: int, height: int) -> Box:

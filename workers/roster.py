@@ -20,6 +20,8 @@ DEAF_SECONDS = 20.0  # a worker that takes no message for so long will take none
 SLOW_SECONDS = 5.0  # and one that takes none for so long is sent no others
 _DRAIN_SECONDS = 120
 _SENT_SECONDS = 60
+OVER_SECONDS = 1.5  # a lease that is over may still be renewed for so long by its loop, which goes on
+_OVER_LIVES = 8
 _GIVEN_MS = 3800  # shorter than two rounds of dispatching
 _NAMES = "lynceus:workers"
 
@@ -117,6 +119,17 @@ def given_lately(cameras: Iterable[int]) -> set[int]:
     ids = list(cameras)
     found = client().mget([_key("given", str(camera)) for camera in ids]) if ids else []
     return {camera for camera, value in zip(ids, found, strict=True) if value}
+
+
+def over_for(leases: Iterable[tuple[int, int]]) -> dict[int, float]:
+    """For how many seconds it has been known of leases (camera, epoch) that they are over, by camera."""
+    named = list(leases)
+    pipe = client().pipeline(transaction=False)
+    for camera, epoch in named:
+        pipe.set(_key("over", f"{camera}:{epoch}"), 1, nx=True, ex=_OVER_LIVES)
+        pipe.pttl(_key("over", f"{camera}:{epoch}"))
+    found = pipe.execute()[1::2] if named else []
+    return {camera: max(0.0, _OVER_LIVES - left / 1000) for (camera, _), left in zip(named, found, strict=True)}
 
 
 def note_given(cameras: Iterable[int]) -> None:

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from recognition.engine import EngineError
-from recognition.gallery import gallery
+from recognition.gallery import gallery, read_for_all
 from workers.sightings import RETRY_SECONDS, SightingWriter
 
 _log = logging.getLogger(__name__)
@@ -98,6 +98,7 @@ def follow_gallery() -> threading.Thread:
 
 def _follow() -> None:
     pause = threading.Event()
+    read_for_all()
     while True:
         try:
             connection.ensure_connection()  # one that stays open: it is asked for all the time

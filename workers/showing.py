@@ -9,6 +9,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable
 
+from cameras.drops import Drop
 from cameras.live import State, Status, View
 from workers.preview import Mark, draw
 from workers.rates import Pace
@@ -22,13 +23,13 @@ class Showing:
     """The public side of one loop."""
 
     def __init__(
-        self, *, camera_id: int, worker: str, reader: Reader, pace: Pace, drops: Counter[str], reporter: Reporter
+        self, *, camera_id: int, worker: str, reader: Reader, pace: Pace, drops: Counter[Drop], reporter: Reporter
     ) -> None:
         self._id, self._worker = camera_id, worker
         self._reader, self._pace, self._drops, self._reporter = reader, pace, drops, reporter
         self._began = time.time()
         self._state, self._since = State.CONNECTING, time.time()
-        self._view = View.CLEAR
+        self._view, self._trouble = View.CLEAR, ""
         self._said_at = self._drawn_at = float("-inf")
         self._processed: deque[float] = deque(maxlen=30)
         self._count = 0
@@ -42,15 +43,15 @@ class Showing:
         self._count += 1
         self._lag_ms = 0.8 * self._lag_ms + 0.2 * max(0.0, (now - frame.received) * 1000)
 
-    def say(self, view: View) -> None:
-        """Gives the status away, once a second and whenever the state or the view changes."""
+    def say(self, view: View, *, trouble: str = "") -> None:
+        """Gives the status away, once a second and whenever the state or the view changes. `trouble`: for people."""
         now, changed = time.monotonic(), self._reader.state is not self._state or view is not self._view
         self.fps = self._reporter.wanted(self._id)
         if not changed and now - self._said_at < STATUS_SECONDS:
             return
         if changed:
             self._state, self._view, self._since = self._reader.state, view, time.time()
-        self._said_at = now
+        self._said_at, self._trouble = now, trouble
         self._reporter.say(self._id, self._status(now))
 
     def is_picture_due(self) -> bool:
@@ -75,6 +76,7 @@ class Showing:
         times = [at for at in self._processed if now - at < 10]
         span = times[-1] - times[0] if len(times) > 1 else 0.0
         width, height = self._reader.size
+        drops = Counter(dict(self._reader.drops)) + Counter(dict(self._drops))  # copies: others count meanwhile
         return Status(
             state=self._state,
             view=self._view,
@@ -89,9 +91,9 @@ class Showing:
             frames_wanted=self._pace.wanted,
             frames_missed=self._pace.missed,
             frames_processed=self._count,
-            drops=dict(Counter(dict(self._reader.drops)) + Counter(dict(self._drops))),  # others count meanwhile
+            drops={drop.value: count for drop, count in drops.items()},
             restarts=self._reader.restarts,
-            last_error=self._reader.error,
+            last_error=self._reader.error or self._trouble,
             worker=self._worker,
             began=self._began,
             since=self._since,

@@ -20,8 +20,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connection
+from psycopg.errors import DiskFull
 
 from alerts.services import report_sighting
+from cameras.drops import Drop
 from cameras.leases import Lease, LeaseLost
 from cameras.models import Verdict
 from cameras.services import SightingRecord
@@ -101,7 +103,7 @@ class _Written:
 class SightingWriter:
     """Writes the sightings of one camera under one lease. `changed` belongs to the loop, the rest to any thread."""
 
-    def __init__(self, *, camera: CameraFacts, lease: Lease, tell: Tell, drops: Counter[str]) -> None:
+    def __init__(self, *, camera: CameraFacts, lease: Lease, tell: Tell, drops: Counter[Drop]) -> None:
         self._camera, self._lease = camera, lease
         self._tell = tell
         self._drops = drops
@@ -111,6 +113,7 @@ class SightingWriter:
         self._written: dict[uuid.UUID, _Written] = {}
         self._retry_at = float("-inf")
         self.error: Exception | None = None  # why nothing can be written any more
+        self.trouble = ""  # why what was seen can not be written now, for people
 
     @property
     def has_urgent(self) -> bool:
@@ -126,7 +129,7 @@ class SightingWriter:
             if len(self._waiting) > MOST_WAITING:
                 oldest = next((id_ for id_, one in self._waiting.items() if one.watched.closed), watched.id)
                 del self._waiting[oldest]
-                self._drops["sighting not written"] += 1
+                self._drops[Drop.NOT_WRITTEN] += 1
 
     def flush(self, *, everything: bool = False) -> bool:
         """Writes what is due; False while the database is away, which keeps everything for later.
@@ -152,6 +155,7 @@ class SightingWriter:
         except (OperationalError, InterfaceError) as error:
             connection.close()
             self._retry_at = now + RETRY_SECONDS
+            self.trouble = _why_not_written(error)
             _log.warning("Sightings of %s wait for the database (%d): %s", self._camera.name, len(self._waiting), error)
             return False
         except IntegrityError as error:  # a rule or a person was deleted this moment; the next try knows that
@@ -161,6 +165,7 @@ class SightingWriter:
         except LeaseLost as lost:
             self._give_up(lost)
             raise
+        self.trouble = ""
         with self._lock:
             if self._waiting.get(id_) is one:  # else it changed while it was written, and is written again
                 del self._waiting[id_]
@@ -170,7 +175,7 @@ class SightingWriter:
         """Somebody else runs the camera: what was seen meanwhile is theirs to write."""
         self.error = lost
         with self._lock:
-            self._drops["sighting not written"] += len(self._waiting)
+            self._drops[Drop.NOT_WRITTEN] += len(self._waiting)
 
     def drain(self) -> None:
         """Writes all that waits, for DRAIN_SECONDS at most; what is left then is lost, and said."""
@@ -221,3 +226,10 @@ class SightingWriter:
             self._tell(EventKind.IDENTIFIED, watched)
         if watched.closed:
             self._tell(EventKind.CLOSED, watched)
+
+
+def _why_not_written(error: Exception) -> str:
+    kept = f"What the camera sees is kept, {MOST_WAITING} sightings at most, and written"
+    if isinstance(error.__cause__, DiskFull):
+        return f"The disk of the database is full. Free some space there. {kept} when there is room."
+    return f"The database does not answer. {kept} when it does."

@@ -142,8 +142,7 @@ def _take(camera: Camera, *, by_hand: bool) -> Holding:
         raise CameraBusy(
             f"{camera.name} is run by a worker already. Disable it first, or wait {settings.LEASE_SECONDS} s."
         )
-    keeper().on_hang = _hung
-    return keeper().hold(lease, camera, by_hand=by_hand)
+    return keeper().hold(lease, camera, by_hand=by_hand, on_hang=_hung)
 
 
 def _prepare(camera: Camera) -> tuple[Source, Source | None, Pack]:

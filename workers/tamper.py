@@ -29,7 +29,7 @@ HOLD_SECONDS = {View.BLACK: 10.0, View.COVERED: 10.0, View.DEFOCUSED: 15.0, View
 CLEAR_SECONDS = 5.0
 MOVE_SECONDS = 120.0  # from when it is said that the camera was moved until the new view is the usual one
 LEARN_SECONDS = 20.0  # before that, nothing can be missed yet
-EVERY_SECONDS = 0.4
+EVERY_SECONDS = 1.0
 GAP_SECONDS = 30.0
 
 Floats = npt.NDArray[np.float32]

@@ -12,7 +12,6 @@ import os
 from pathlib import Path
 
 import cv2
-import faiss
 import numpy as np
 import scipy
 
@@ -29,6 +28,8 @@ def one_thread_each() -> None:
     """To be called once, when a process that runs cameras starts: OpenCV, BLAS and faiss use one thread a call."""
     for name in _VARIABLES:  # for libraries that are loaded later, and for child processes
         os.environ.setdefault(name, "1")
+    import faiss  # it tells the log of its processor when it is loaded, also of commands that never search
+
     cv2.setNumThreads(1)
     faiss.omp_set_num_threads(1)
     for path in _openblas():

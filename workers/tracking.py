@@ -249,14 +249,3 @@ def _certain(tracks: Sequence[Track], ratios: Ratios, t: float) -> list[tuple[in
 def other_face(threshold: float) -> float:
     """The similarity below which a look is rather at another face than the track's, for a pack of this threshold."""
     return threshold + _OTHER_FACE * (1 - threshold)
-
-
-def iou(a: Floats, b: Floats) -> Floats:
-    """Intersection over union of every pair of boxes: (n, 4) and (m, 4) xyxy give (n, m) in [0, 1]."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    inner = np.prod(np.clip(high - low, 0, None), axis=2)
-    area_a, area_b = np.prod(a[:, 2:] - a[:, :2], axis=1), np.prod(b[:, 2:] - b[:, :2], axis=1)
-    union = np.maximum(area_a[:, None] + area_b[None, :] - inner, 1e-9)
-    shares: Floats = (inner / union).astype(np.float32)
-    return shares

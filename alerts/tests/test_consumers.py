@@ -20,9 +20,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts.models import User
 from accounts.roles import Role
+from accounts.standing import Close
 from accounts.tests.factories import sign_in
 from alerts import consumers, services
-from alerts.consumers import NOT_ALLOWED, NOT_UNDERSTOOD, SIGNED_OUT
 from alerts.models import Alert
 from alerts.tests.factories import AlertFactory
 from config.asgi import application
@@ -77,7 +77,7 @@ async def closed_with(opened: WebsocketCommunicator) -> int:
     return int(message["code"])
 
 
-@pytest.mark.parametrize(("role", "code"), [(None, NOT_ALLOWED), ("anonymous", SIGNED_OUT)])
+@pytest.mark.parametrize(("role", "code"), [(None, Close.NOT_ALLOWED.value), ("anonymous", Close.SIGNED_OUT.value)])
 async def test_who_may_not_see_alerts_is_told_so(role: Role | str | None, code: int) -> None:
     client = Client() if role == "anonymous" else (await signed_in(None))[0]
     opened = socket(client)
@@ -180,7 +180,7 @@ async def test_signing_out_ends_the_connection_at_the_next_push() -> None:
         await opened.receive_from(timeout=WAIT)
         await in_thread(client.logout)
         await in_thread(services.ring)
-        assert await closed_with(opened) == SIGNED_OUT
+        assert await closed_with(opened) == Close.SIGNED_OUT.value
 
 
 async def test_losing_the_role_ends_the_connection_at_the_next_push() -> None:
@@ -189,7 +189,7 @@ async def test_losing_the_role_ends_the_connection_at_the_next_push() -> None:
         await opened.receive_from(timeout=WAIT)
         await in_thread(user.groups.remove, await Group.objects.aget(name=Role.VIEWER.value))
         await in_thread(services.ring)
-        assert await closed_with(opened) == NOT_ALLOWED
+        assert await closed_with(opened) == Close.NOT_ALLOWED.value
 
 
 @pytest.mark.parametrize("said", ["nonsense", "{}", '{"since": null}'])
@@ -198,7 +198,7 @@ async def test_nonsense_is_answered_with_its_own_code(said: str) -> None:
     opened = socket(client)
     await opened.connect(timeout=WAIT)
     await opened.send_to(text_data=said)
-    assert await closed_with(opened) == NOT_UNDERSTOOD
+    assert await closed_with(opened) == Close.NOT_UNDERSTOOD.value
     assert not await Alert.objects.aexists()
 
 
@@ -212,7 +212,7 @@ async def test_the_database_being_away_asks_to_come_back_later(monkeypatch: pyte
 
     monkeypatch.setattr("alerts.feed.News.html", away)
     async with page(client, since=0) as opened:
-        assert await closed_with(opened) == consumers.LATER
+        assert await closed_with(opened) == Close.LATER.value
 
 
 async def test_an_idle_page_is_not_cut_off_by_the_layers_connection() -> None:
@@ -221,8 +221,7 @@ async def test_an_idle_page_is_not_cut_off_by_the_layers_connection() -> None:
 
 
 def test_close_codes_are_such_as_the_server_can_send() -> None:
-    codes = (consumers.SIGNED_OUT, consumers.NOT_ALLOWED, consumers.NOT_UNDERSTOOD, consumers.LATER)
-    assert all(3000 <= code <= 4999 for code in codes)
+    assert all(type(code.value) is int and 3000 <= code.value <= 4999 for code in Close)
 
 
 async def test_redis_going_away_while_the_page_waits_asks_to_come_back_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,4 +235,4 @@ async def test_redis_going_away_while_the_page_waits_asks_to_come_back_later(mon
     monkeypatch.setattr(type(get_channel_layer()), "receive", away)
     async with page(client, since=0) as opened:
         gone.set()
-        assert await closed_with(opened) == consumers.LATER
+        assert await closed_with(opened) == Close.LATER.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -395,3 +396,13 @@ def test_a_changed_rule_is_recorded() -> None:
     rule.refresh_from_db()
     assert (rule.enabled, rule.severity, rule.cooldown_seconds) == (False, Severity.CRITICAL, 5)
     assert AuditEvent.objects.get().target == f"rule of watchlist {rule.watchlist_id}"
+
+
+def test_a_redis_that_hangs_keeps_nobody_from_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hanging:
+        async def group_send(self, group: str, message: dict[str, str]) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(services, "get_channel_layer", Hanging)
+    monkeypatch.setattr(services, "RING_SECONDS", 0.05)
+    assert not services.ring()

@@ -135,6 +135,14 @@ def test_the_live_picture(viewer: APIClient, camera: Camera) -> None:
     assert live.watched([camera.pk]) == {camera.pk: 3}
 
 
+def test_who_asks_again_and_again_for_a_picture_that_is_not_there_fills_no_log(
+    viewer: APIClient, camera: Camera, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert viewer.get(f"/api/v1/cameras/{camera.pk}/snapshot").status_code == 503
+
+    assert not caplog.records
+
+
 def test_a_picture_that_is_known_is_not_sent_again(viewer: APIClient, camera: Camera) -> None:
     url = f"/api/v1/cameras/{camera.pk}/snapshot"
     live.publish_picture(camera.pk, picture(3))

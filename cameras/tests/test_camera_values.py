@@ -53,6 +53,13 @@ def test_a_new_camera_has_the_defaults_of_the_site() -> None:
     assert CameraLease.objects.get().camera == camera
 
 
+def test_a_second_stream_can_not_be_given_and_forgotten_at_once() -> None:
+    camera = services.add_camera(actor=None, name="Gate", source=SOURCE)
+    with pytest.raises(CameraError, match="not both") as refused:
+        services.change_camera(actor=None, camera=camera, detail=DETAIL, remove_detail=True)
+    assert refused.value.field == "remove_detail"
+
+
 def test_everything_can_be_set_and_changed_by_itself() -> None:
     whole: CameraValues = {**ALL, "name": "Gate", "source": SOURCE, "detail": DETAIL}
     camera = services.add_camera(actor=None, **whole)

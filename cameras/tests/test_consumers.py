@@ -14,9 +14,10 @@ from django.db import OperationalError, connections
 from django.test import Client
 
 from accounts.roles import Role
+from accounts.standing import Close
 from cameras import consumers, live
 from cameras import hub as hubs
-from cameras.consumers import HEADER, LATER, MOST_CAMERAS, NOT_ALLOWED, NOT_UNDERSTOOD, SIGNED_OUT, Said
+from cameras.consumers import HEADER, MOST_CAMERAS, Said
 from cameras.tests.viewers import WAIT, headers, in_thread, listeners, nothing_left, signed_in, until
 from config.asgi import application
 
@@ -71,7 +72,7 @@ async def show(opened: WebsocketCommunicator, *cameras: int, fps: float = 10) ->
     await opened.send_to(text_data=json.dumps({"show": {str(each): fps for each in cameras}}))
 
 
-@pytest.mark.parametrize(("role", "code"), [(None, NOT_ALLOWED), ("anonymous", SIGNED_OUT)])
+@pytest.mark.parametrize(("role", "code"), [(None, Close.NOT_ALLOWED.value), ("anonymous", Close.SIGNED_OUT.value)])
 async def test_who_may_not_look_is_told_so(role: Role | str | None, code: int) -> None:
     client = Client() if role == "anonymous" else (await signed_in(None))[0]
     opened = socket(client)
@@ -159,7 +160,7 @@ async def test_it_ends_with_the_right_to_look(monkeypatch: pytest.MonkeyPatch, l
             await in_thread(user.groups.remove, await Group.objects.aget(name=Role.VIEWER.value))
         else:
             await in_thread(client.logout)
-        assert await closed_with(opened) == (NOT_ALLOWED if lost == "role" else SIGNED_OUT)
+        assert await closed_with(opened) == (Close.NOT_ALLOWED.value if lost == "role" else Close.SIGNED_OUT.value)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +176,7 @@ async def test_it_ends_with_the_right_to_look(monkeypatch: pytest.MonkeyPatch, l
         '{"show": {"1": "fast"}}',
         '{"show": {"1": NaN}}',
         '{"show": {"1": true}}',
+        '{"show": {"1": 1' + "0" * 400 + "}}",
         '{"seen": {}}',
         '{"seen": ["1"]}',
         json.dumps({"show": {str(n): 1 for n in range(1, MOST_CAMERAS + 2)}}),
@@ -186,7 +188,7 @@ async def test_nonsense_is_answered_with_its_own_code(said: str) -> None:
     opened = socket(client)
     await opened.connect(timeout=WAIT)
     await opened.send_to(text_data=said)
-    assert await closed_with(opened) == NOT_UNDERSTOOD
+    assert await closed_with(opened) == Close.NOT_UNDERSTOOD.value
     await opened.disconnect(timeout=WAIT)
 
 
@@ -202,7 +204,7 @@ async def test_more_pages_than_there_may_be_are_asked_to_come_later(monkeypatch:
         await until(lambda: listeners(GATE) == 1)
         opened = socket(client)
         await opened.connect(timeout=WAIT)
-        assert await closed_with(opened) == LATER
+        assert await closed_with(opened) == Close.LATER.value
         await opened.disconnect(timeout=WAIT)
 
 
@@ -214,5 +216,5 @@ async def test_the_database_being_away_asks_to_come_back_later(monkeypatch: pyte
     monkeypatch.setattr(consumers, "standing", away)
     opened = socket(client)
     await opened.connect(timeout=WAIT)
-    assert await closed_with(opened) == LATER
+    assert await closed_with(opened) == Close.LATER.value
     await opened.disconnect(timeout=WAIT)

@@ -112,6 +112,17 @@ def test_pictures_that_come_for_a_moment_do_not_end_a_silence(site: Site, camera
     assert (event.kind, event.began_at) == ("down", NOON)
 
 
+def test_what_is_known_later_of_a_silence_is_kept_and_told_nobody(site: Site, camera: Camera) -> None:
+    site.says(camera, State.OFFLINE, last_error="It has been connecting for long.")
+    site.look()
+    site.passes(30)
+    site.says(camera, State.OFFLINE, last_error="It refuses the password.")
+    site.passes(5)
+
+    assert CameraEvent.objects.get().detail == "It refuses the password."
+    assert site.told == [("down", "BEGAN")]
+
+
 @pytest.mark.parametrize("asked", ["10", "120"])
 def test_how_long_is_a_setting(site: Site, camera: Camera, settings: Settings, asked: str) -> None:
     settings.CAMERA_DOWN_SECONDS = int(asked)

@@ -29,13 +29,13 @@ def test_a_lease_is_held_by_one_and_can_be_taken_after_it_is_over() -> None:
     first = held(camera, "one")
 
     assert leases.take_lease(camera_id=camera.pk, owner="two") is None
-    assert leases.renew_lease(first)
+    assert leases.renew_leases([first])[first.camera_id].is_ours
     assert selectors.unattended() == []
     let_expire(camera)
     assert selectors.unattended() == [camera]
     second = held(camera, "two")
     assert second.epoch == first.epoch + 1
-    assert not leases.renew_lease(first)
+    assert not leases.renew_leases([first])[first.camera_id].is_ours
 
 
 def test_a_lease_that_is_over_but_untaken_may_be_renewed() -> None:
@@ -43,17 +43,17 @@ def test_a_lease_that_is_over_but_untaken_may_be_renewed() -> None:
     lease = held(camera)
     let_expire(camera)
 
-    assert leases.renew_lease(lease)
+    assert leases.renew_leases([lease])[lease.camera_id].is_ours
     assert leases.take_lease(camera_id=camera.pk, owner="two") is None
 
 
 def test_a_released_lease_is_free_at_once() -> None:
     camera = CameraFactory.create()
-    leases.release_lease(held(camera, "one"))
+    leases.release_leases([held(camera, "one")])
 
     second = held(camera, "two")
-    leases.release_lease(Lease(camera_id=camera.pk, owner="one", epoch=second.epoch - 1))
-    assert leases.renew_lease(second)  # somebody else's lease is not given back
+    leases.release_leases([Lease(camera_id=camera.pk, owner="one", epoch=second.epoch - 1)])
+    assert leases.renew_leases([second])[second.camera_id].is_ours  # somebody else's lease is not given back
 
 
 def test_a_removed_camera_has_no_lease() -> None:
@@ -157,14 +157,14 @@ def test_a_handover_is_asked_of_whoever_runs_the_camera_and_forgotten_by_the_nex
     assert leases.ask_handover([idle.pk, camera.pk]) == 1
     assert leases.ask_handover([camera.pk]) == 0  # it is asked already
     assert row(camera).handover
-    leases.release_lease(lease)
+    leases.release_leases([lease])
     assert not row(camera).handover
     second = held(camera, "two")
     leases.ask_handover([camera.pk])
     let_expire(camera)
     held(camera, "three")
     assert not row(camera).handover
-    assert not leases.renew_lease(second)
+    assert not leases.renew_leases([second])[second.camera_id].is_ours
 
 
 def test_several_leases_are_given_back_at_once_but_not_those_of_others() -> None:
@@ -193,3 +193,16 @@ def test_important_cameras_are_named_first_and_sleeping_ones_not_at_all(monkeypa
     assert sleeping in selectors.unattended()
     held(low)
     assert [lease.camera for lease in selectors.attended()] == [low]
+
+
+def test_a_lease_of_before_the_clock_was_set_back_is_over() -> None:
+    camera = CameraFactory.create()
+    first = held(camera, "one")
+    CameraLease.objects.update(expires_at=Now() + timedelta(hours=1))
+
+    assert selectors.unattended() == [camera]
+    assert list(selectors.attended()) == []
+    assert leases.renew_leases([first])[first.camera_id].is_ours  # its loop lives
+    assert selectors.unattended() == []
+    CameraLease.objects.update(expires_at=Now() + timedelta(hours=1))
+    assert held(camera, "two").epoch == first.epoch + 1

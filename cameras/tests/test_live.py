@@ -69,9 +69,9 @@ def test_a_status_that_was_cleared_is_gone() -> None:
 
 
 def test_looking_at_a_picture_asks_for_more() -> None:
-    assert not live.is_watched(CAMERA.pk)
+    assert not live.watched([CAMERA.pk])
     assert live.picture(CAMERA.pk) is None
-    assert live.is_watched(CAMERA.pk)
+    assert live.watched([CAMERA.pk])
 
 
 @pytest.mark.parametrize(("asked", "given"), [(0.5, 1), (3, 3), (4, 5), (10, 10), (60, 10)])

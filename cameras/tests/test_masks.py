@@ -35,6 +35,7 @@ def test_polygons_are_kept_rounded_and_without_corners_that_come_twice() -> None
         ([[[0, 0], [1.1, 0], [1, 1]]], "from 0 to 1"),
         ([[[0, 0], [-0.1, 0], [1, 1]]], "from 0 to 1"),
         ([[[0, 0], [float("nan"), 0], [1, 1]]], "from 0 to 1"),
+        ([[[0, 0], [10**400, 0], [1, 1]]], "from 0 to 1"),
         ([[[0, 0], [True, 0], [1, 1]]], "from 0 to 1"),
         ([[[0, 0], ["1", 0], [1, 1]]], "from 0 to 1"),
         ([[[0, 0], [1, 0, 0], [1, 1]]], "from 0 to 1"),

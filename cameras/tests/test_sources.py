@@ -144,6 +144,13 @@ def test_a_relative_path_is_made_absolute() -> None:
         ("rtsp://user:s3cr3t@cam:abc/live", "not well formed"),
         ("rtsp://user:s3cr3t@cam:0/live", "port 0"),
         ("rtsp://user:s3cr3t@[::1/live", "not well formed"),
+        ("rtsp:/user:s3cr3t@cam/live", "looks like an address"),
+        ("rtsp:user:s3cr3t@cam/live", "looks like an address"),
+        ("RTSP//user:s3cr3t@cam/live", "looks like an address"),
+        ("user:s3cr3t@cam/live", "looks like an address"),
+        ("10.0.0.7:554/live?user:s3cr3t@", "looks like an address"),
+        ("file:/etc/passwd", "looks like an address"),
+        ("~nobody-of-that-name/a.mp4", "home of a user who is not known"),
     ],
 )
 def test_sources_that_can_not_be_used_get_a_sentence_without_the_password(text: str, why: str) -> None:
@@ -152,6 +159,11 @@ def test_sources_that_can_not_be_used_get_a_sentence_without_the_password(text: 
 
     assert why in str(error.value)
     assert "s3cr3t" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["10:30.mp4", "gate@north.mp4", "./a:b@c.mp4", "/videos/a:b@c.mp4", "../rtsp:/a"])
+def test_files_may_be_called_nearly_anything(name: str) -> None:
+    assert parse_source(name).kind is Kind.FILE
 
 
 def test_a_very_long_address_is_shown_shortened() -> None:

@@ -78,7 +78,7 @@ async def test_many_viewers_are_one_subscription_and_one_wish(camera: Camera, vi
 
 async def test_nobody_looks_and_nothing_is_asked_for(camera: Camera, viewer: tuple[Client, User]) -> None:
     await in_thread(viewer[0].get, reverse("dashboard"))
-    assert not await in_thread(live.is_watched, camera.pk)
+    assert not await in_thread(live.watched, [camera.pk])
     assert hub().is_idle()
 
 

@@ -8,9 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -127,7 +125,7 @@ def test_the_live_picture_is_sent_once(client: Client, camera: Camera) -> None:
     page = reverse("camera_live", args=[camera.pk])
     assert client.get(page)["Content-Type"] == "image/svg+xml"
     assert client.get(page, {"poll": ""}).status_code == 204
-    assert live.is_watched(camera.pk)
+    assert live.watched([camera.pk])
     live.publish_picture(camera.pk, b"a jpeg")
     answer = client.get(page)
     assert (answer.content, answer["Cache-Control"]) == (b"a jpeg", "no-store")
@@ -349,65 +347,6 @@ def test_a_camera_page_says_what_happened(client: Client, camera: Camera) -> Non
 def test_a_camera_that_was_never_watched_says_so(client: Client, camera: Camera) -> None:
     sign_in(client, Role.VIEWER)
     assert "Not watched in the last 24 hours." in client.get(reverse("camera", args=[camera.pk])).content.decode()
-
-
-@pytest.fixture
-def site() -> Iterator[list[Camera]]:
-    """Two hundred cameras: online but for one that is covered, one offline, one off, one without a worker."""
-    rows = CameraFactory.create_batch(200)
-    for row in rows:
-        live.clear_status(row.pk)
-    Camera.objects.filter(pk=rows[3].pk).update(enabled=False)
-    live.publish_statuses(
-        {row.pk: Status(state=State.ONLINE) for row in rows[4:]}
-        | {rows[0].pk: Status(state=State.ONLINE, view=View.COVERED), rows[1].pk: Status(state=State.OFFLINE)}
-    )
-    yield rows
-    for row in rows:
-        live.clear_status(row.pk)
-
-
-def test_the_list_is_filtered_and_goes_page_by_page(client: Client, site: list[Camera]) -> None:
-    sign_in(client, Role.VIEWER)
-
-    def shown(**query: str | int) -> tuple[int, int, int]:
-        found = client.get(reverse("cameras"), query).context["listing"]
-        return len(found.tiles), found.page, found.pages
-
-    chips = client.get(reverse("cameras")).context["listing"].chips
-    assert [(chip.label, chip.count) for chip in chips] == [
-        ("All", 200), ("Online", 196), ("Trouble", 2), ("Starting", 1), ("Off", 1),
-    ]  # fmt: skip
-    assert shown() == (48, 1, 5)
-    assert shown(page=5) == (8, 5, 5)
-    assert shown(page=99) == (8, 5, 5)
-    assert shown(page="x", state="nonsense") == (48, 1, 5)
-    assert shown(state="trouble") == (2, 1, 1)
-    assert shown(state="off") == (1, 1, 1)
-    assert shown(name=site[7].name.upper(), state="online") == (1, 1, 1)
-    assert shown(name="no such camera") == (0, 1, 1)
-    part = client.get(reverse("cameras"), {"name": site[7].name}, headers={"HX-Request": "true"}).content.decode()
-    assert part.strip().startswith('<div id="tiles"')
-
-
-@pytest.mark.parametrize("name", ["cameras", "wall", "camera_states"])
-def test_two_hundred_cameras_cost_one_query(client: Client, site: list[Camera], name: str) -> None:
-    sign_in(client, Role.VIEWER)
-    query = {"mark": "200.0", "shown": "1"} if name == "camera_states" else {"size": 16}
-    client.get(reverse(name), query)
-    with CaptureQueriesContext(connection) as queries:
-        assert client.get(reverse(name), query).status_code == 200
-    assert len([each for each in queries if 'FROM "cameras_camera"' in each["sql"]]) == 1
-
-
-def test_a_list_that_changed_is_loaded_anew(client: Client, camera: Camera) -> None:
-    sign_in(client, Role.VIEWER)
-    page, htmx = reverse("camera_states"), {"HX-Request": "true"}
-    known = client.get(reverse("cameras")).context["mark"]
-    asked = {"mark": known, "shown": str(camera.pk), "facts": "short"}
-    assert f'id="camera-{camera.pk}-facts"' in client.get(page, asked, headers=htmx).content.decode()
-    CameraFactory.create()
-    assert client.get(page, asked, headers=htmx)["HX-Refresh"] == "true"
 
 
 @pytest.mark.parametrize("before", ["x", "1_x", "9" * 400 + "_" + str(uuid4()), "-1_" + str(uuid4())])

@@ -14,15 +14,14 @@ import cv2
 import numpy as np
 from PIL import Image as Pillow
 
-from cameras.video.gop import DAMAGED
+from cameras.drops import Drop
 from cameras.video.made import MadeCapture
-from cameras.video.types import EndOfSource, Picture, Pixels, SourceFailed
+from cameras.video.types import PIXELS_MOST, EndOfSource, Picture, Pixels, SourceFailed
 
 FOLDER_FPS = 1.0  # stills are seldom closer in time, and each is seen long enough to be recognised
 ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp"))
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 _BYTES_MOST = 64 * 1024 * 1024
-_PIXELS_MOST = 50_000_000
 
 
 class FolderCapture(MadeCapture):
@@ -38,7 +37,7 @@ class FolderCapture(MadeCapture):
         number = super()._take()
         if number < len(self._paths):
             return number
-        if self._readable == 0 and self.skipped[DAMAGED] == len(self._paths):
+        if self._readable == 0 and self.skipped[Drop.DAMAGED] == len(self._paths):
             raise SourceFailed(f"None of the {number} pictures in {self._shown} can be read. Save them as JPEG or PNG.")
         self._next = number
         raise EndOfSource(f"{self._shown} ended.")
@@ -46,7 +45,7 @@ class FolderCapture(MadeCapture):
     def _picture(self, number: int) -> list[Picture]:
         image = _read(self._paths[number])
         if image is None:
-            self.skipped[DAMAGED] += 1
+            self.skipped[Drop.DAMAGED] += 1
             return []
         self._readable += 1
         return [Picture.of(image, pts=number / FOLDER_FPS)]
@@ -81,7 +80,7 @@ def _read(path: Path) -> Pixels | None:
             return None
         data = path.read_bytes()
         with Pillow.open(io.BytesIO(data), formats=_FORMATS) as header:  # reads the size, decodes nothing
-            if header.width * header.height > _PIXELS_MOST:
+            if header.width * header.height > PIXELS_MOST:
                 return None
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError, cv2.error):

@@ -1,8 +1,9 @@
 """Decodes a stream of packets, in full or only its key pictures, and never a picture without those it refers to.
 
 Pictures of video refer to one another from one key picture to the next (a group of pictures). What is not decoded now
-is kept encoded, so that decoding can go on from the last key picture without a gap. Every picture that does not come
-out is counted by its reason. One thread; times in seconds.
+is kept encoded, so that decoding can go on from the last key picture without a gap. What only has to show whether
+anything moves is decoded roughly (cameras.video.rough), from one key picture to another. Every picture that does not
+come out is counted by its reason. One thread; times in seconds.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
+from cameras.drops import Drop
+from cameras.video.rough import rough_twin
 from cameras.video.sizes import PacketSizes
-from cameras.video.types import Decode, Picture, SourceFailed
+from cameras.video.types import PIXELS_MOST, Decode, Picture, SourceFailed
 
 if TYPE_CHECKING:
     Packet = av.Packet[Any]
@@ -26,20 +29,17 @@ GOP_PACKETS = 600
 GOP_BYTES = 12 * 1024 * 1024
 CHUNK = 8  # pictures that are decoded in one go when much was kept: they are large
 DAMAGED_MOST = 100
+ROUGH_SECONDS = 4.0  # where key pictures are further apart, what is left out would add up to too much
 KEY_SECONDS = 0.4  # where key pictures come closer, as in MJPEG, fewer are decoded at rest
 _SMOOTH = 0.05
 _PTS_MOST = 1e9  # thirty years: no camera's clock, but nonsense in the stream
 
-NOT_KEY = "not a key picture"
-NOT_REFERENCE = "not a reference"
-NOT_WANTED = "not wanted"
-DAMAGED = "damaged"
-WITHOUT_KEY = "before a key picture"
 _REASONS = {
-    Decode.ALL: DAMAGED,
-    Decode.REFERENCES: NOT_REFERENCE,
-    Decode.KEYFRAMES: NOT_KEY,
-    Decode.NOTHING: NOT_WANTED,
+    Decode.ALL: Drop.DAMAGED,
+    Decode.ROUGH: Drop.DAMAGED,
+    Decode.REFERENCES: Drop.NOT_REFERENCE,
+    Decode.KEYFRAMES: Drop.NOT_KEY,
+    Decode.NOTHING: Drop.NOT_WANTED,
 }
 
 
@@ -57,13 +57,18 @@ class GopDecoder:
     """Packets in, pictures out; `mode` may change before any packet."""
 
     def __init__(self, context: VideoCodecContext, *, time_base: Fraction | None, fps: float, shown: str) -> None:
-        context.thread_type = "NONE"
-        context.thread_count = 1
-        context.copy_opaque = True
-        self._context = context
+        context.options = {"max_pixels": str(PIXELS_MOST)}
+        self._context = self._exact = context
+        self._rough = rough_twin(context)
+        for one in (self._exact, self._rough):
+            if one is not None:
+                one.thread_type, one.thread_count, one.copy_opaque = "NONE", 1, True
         self._time_base = float(time_base) if time_base else 0.0
         self._shown = shown
         self._key_packets = max(1, round(KEY_SECONDS * fps))
+        self._rough_packets = round(ROUGH_SECONDS * fps)
+        self._group = 0  # packets of the last whole group of pictures
+        self._group_began = 0  # number of the last key packet
         self._kept: deque[Packet] = deque()  # in order, from where the decoder stands
         self._kept_bytes = 0
         self._synced = False  # the decoder stands right before the next packet, or before the first one kept
@@ -73,10 +78,15 @@ class GopDecoder:
         self._alone = -1  # number of the key packet whose picture was already given
         self._since_key = self._key_packets
         self._damaged = 0
+        self._is_turned = False
         self._sizes = PacketSizes()
         self.mode = Decode.ALL
         self.decode_ms = 0.0
-        self.skipped: Counter[str] = Counter()
+        self.skipped: Counter[Drop] = Counter()
+
+    @property
+    def _is_resting(self) -> bool:
+        return self.mode in (Decode.KEYFRAMES, Decode.NOTHING)
 
     @property
     def stirred(self) -> bool:
@@ -86,12 +96,14 @@ class GopDecoder:
         """Takes the next packet of the stream."""
         self._number += 1
         packet.opaque = _Stamp(self._number, time.monotonic())
-        resting = self.mode in (Decode.KEYFRAMES, Decode.NOTHING)
+        resting = self._is_resting
         self._sizes.add(packet.size, key=packet.is_keyframe, resting=resting)
         if packet.is_keyframe:
+            self._group = self._number - self._group_began if self._group_began else 0
+            self._group_began = self._number
             return self._key(packet, resting=resting)
         if not self._synced and not self._kept:
-            self.skipped[WITHOUT_KEY] += 1
+            self.skipped[Drop.WITHOUT_KEY] += 1
             return []
         if not resting and not self._kept:
             return self._decode(packet)
@@ -106,17 +118,17 @@ class GopDecoder:
     def more(self) -> list[Picture]:
         """The next pictures of what was kept; nothing while at rest."""
         pictures: list[Picture] = []
-        while self._kept and len(pictures) < CHUNK and self.mode in (Decode.ALL, Decode.REFERENCES):
+        while self._kept and len(pictures) < CHUNK and not self._is_resting:
             pictures += self._next_kept()
         return pictures
 
     def finish(self) -> list[Picture]:
         """What the decoder still holds, at the end of the stream."""
-        if self.mode in (Decode.KEYFRAMES, Decode.NOTHING):
+        if self._is_resting:
             self._drop()
             return []
         pictures = self._decode(None) if self._synced else []
-        self._lose(DAMAGED if self.mode is Decode.ALL else NOT_REFERENCE)
+        self._lose(_REASONS[self.mode])
         return pictures
 
     def _key(self, packet: Packet, *, resting: bool) -> list[Picture]:
@@ -170,7 +182,7 @@ class GopDecoder:
         while self._kept:
             pictures = newest + self._next_kept()
             newest = pictures[-1:]
-            self._skip(NOT_KEY, len(pictures) - len(newest))
+            self._skip(Drop.NOT_KEY, len(pictures) - len(newest))
         return newest
 
     def _drop(self) -> None:
@@ -187,15 +199,27 @@ class GopDecoder:
         self._lose(_REASONS[self.mode])
         self._stale = False
 
-    def _lose(self, reason: str) -> None:
+    def _lose(self, reason: Drop) -> None:
         self._skip(reason, len(self._waiting))
         self._waiting.clear()
 
-    def _skip(self, reason: str, count: int) -> None:
+    def _skip(self, reason: Drop, count: int) -> None:
         if count:
             self.skipped[reason] += count
 
+    def _turn(self) -> list[Picture]:
+        """Goes over to the decoder that is wanted from this key picture on; what the other one holds comes first."""
+        is_rough = self.mode is Decode.ROUGH and 0 < self._group <= self._rough_packets and not self._is_turned
+        wanted = (self._rough if is_rough else None) or self._exact
+        if wanted is self._context:
+            return []
+        left = self._decode(None) if self._context.is_open else []
+        self._flush()
+        self._context = wanted
+        return left
+
     def _decode(self, packet: Packet | None) -> list[Picture]:
+        left = self._turn() if packet is not None and packet.is_keyframe else []
         wanted = "NONREF" if self.mode is Decode.REFERENCES else "DEFAULT"
         if self._context.skip_frame != wanted:
             self._context.skip_frame = wanted  # type: ignore[assignment]
@@ -206,12 +230,12 @@ class GopDecoder:
             frames = []
         except av.error.FFmpegError:
             self._spoilt()
-            return []
+            return left
         if packet is not None:
             self._waiting.add(_number(packet))
             self.decode_ms += _SMOOTH * ((time.thread_time() - began) * 1000 - self.decode_ms)
         pictures = [self._picture(frame) for frame in frames]
-        return [picture for picture in pictures if picture is not None]
+        return left + [picture for picture in pictures if picture is not None]
 
     def _picture(self, frame: VideoFrame) -> Picture | None:
         stamp = frame.opaque
@@ -219,6 +243,8 @@ class GopDecoder:
             self._waiting.discard(stamp.number)
             if frame.key_frame:
                 self._lose_before(stamp.number)
+                # What says so lies beside the stream, where the rough decoder does not see it.
+                self._is_turned = self._is_turned or frame.rotation != 0
             if stamp.number == self._alone:
                 return None
         if frame.is_corrupt:
@@ -236,11 +262,11 @@ class GopDecoder:
     def _lose_before(self, number: int) -> None:
         """Once a key picture came out, no picture that was sent before it will."""
         lost = {each for each in self._waiting if each < number}
-        self._skip(NOT_REFERENCE if self.mode is Decode.REFERENCES else DAMAGED, len(lost))
+        self._skip(Drop.NOT_REFERENCE if self.mode is Decode.REFERENCES else Drop.DAMAGED, len(lost))
         self._waiting -= lost
 
     def _spoilt(self) -> None:
-        self.skipped[DAMAGED] += 1
+        self.skipped[Drop.DAMAGED] += 1
         self._damaged += 1
         if self._damaged >= DAMAGED_MOST:
             raise SourceFailed(

@@ -91,7 +91,7 @@ class Body:
     def __init__(self, address: Address, answer: http.client.HTTPResponse, line: Line, seconds: float) -> None:
         self.address = address
         self.kind = (answer.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
-        self.length = int(length) if (length := answer.headers.get("Content-Length", "")).isdigit() else None
+        self.length: int | None = answer.length  # None where it goes on until the connection ends
         self._answer = answer
         self._line = line
         self._seconds = seconds

@@ -47,7 +47,7 @@ class Scanner:
                 self._walked = 2
             if not self._in_scan and not self._walk():
                 return None
-            if not self._in_scan:
+            if not self._in_scan or self._begins_anew():
                 continue  # it was no picture, and what looked like one is gone
             return self._to_end()
 
@@ -65,13 +65,16 @@ class Scanner:
                 return True
         return False
 
-    def _to_end(self) -> bytes | None:
+    def _begins_anew(self) -> bool:
         """In the scan, a 0xFF is followed by 0 or a restart marker, so an end or a new beginning is what it seems."""
+        begins = self._bytes.find(_START, self._walked)
+        if begins < 0 or self._bytes.find(_END, self._walked, begins) >= 0:
+            return False
+        self._drop(begins)
+        return True
+
+    def _to_end(self) -> bytes | None:
         end = self._bytes.find(_END, self._walked)
-        begins = self._bytes.find(_START, self._walked, end if end >= 0 else len(self._bytes))
-        if begins >= 0:
-            self._drop(begins)
-            return self._next()
         if end < 0:
             self._walked = max(self._walked, len(self._bytes) - 2)
             return None

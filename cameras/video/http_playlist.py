@@ -22,7 +22,6 @@ from cameras.video import reasons
 from cameras.video.http import Client
 from cameras.video.types import SourceFailed
 
-BEGINNING = b"#EXTM3U"
 PLAYLIST_BYTES_MOST = 4 * 2**20
 SEGMENT_BYTES_MOST = 128 * 2**20
 _SEGMENTS_BEHIND = 3  # how many of the newest are played first, as players do
@@ -130,7 +129,7 @@ class Segments:
 
     def _paced(self, data: bytes, seconds: float) -> Iterator[bytes]:
         """Hands a segment on about as fast as it was filmed, so that its pictures do not come all at once."""
-        step = len(data) if not seconds else max(1024, int(len(data) * _STEP_SECONDS / seconds))
+        step = max(1024, int(len(data) / max(1.0, seconds / _STEP_SECONDS)))
         for at in range(0, len(data), step):
             self._stopped.wait(max(0.0, self._due - time.monotonic()))
             if self._stopped.is_set():

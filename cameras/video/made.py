@@ -9,7 +9,8 @@ import threading
 import time
 from collections import Counter
 
-from cameras.video.gop import KEY_SECONDS, NOT_KEY, NOT_WANTED
+from cameras.drops import Drop
+from cameras.video.gop import KEY_SECONDS
 from cameras.video.types import Decode, EndOfSource, Picture
 
 
@@ -30,12 +31,12 @@ class MadeCapture:
         self.seconds = 0.0
         self.decode = Decode.ALL
         self.decode_ms = 0.0
-        self.skipped: Counter[str] = Counter()
+        self.skipped: Counter[Drop] = Counter()
 
     def step(self) -> list[Picture]:
         number = self._take()
         if self.decode is Decode.NOTHING or (self.decode is Decode.KEYFRAMES and number % self._every):
-            self.skipped[NOT_WANTED if self.decode is Decode.NOTHING else NOT_KEY] += 1
+            self.skipped[Drop.NOT_WANTED if self.decode is Decode.NOTHING else Drop.NOT_KEY] += 1
             self._kept = number
             return []
         self._kept = None

@@ -17,11 +17,15 @@ from av.video.stream import VideoStream
 from cameras.sources import Kind, Source
 from cameras.video.hardware import accelerator
 from cameras.video.reach import Target, reach
-from cameras.video.types import CaptureOptions, SourceFailed
+from cameras.video.types import PIXELS_MOST, CaptureOptions, SourceFailed
 
 USUAL_FPS = 25.0
 _FPS_LEAST, _FPS_MOST = 0.1, 240.0
 _SOUND_ONLY = "{shown} holds no video, only sound or text. Name a video file, or the camera's video stream."
+_TOO_LARGE = (
+    "{shown} has pictures of {width} x {height} pixels, more than are decoded here. Set the camera to fewer, or name "
+    "its smaller stream."
+)
 
 av.logging.set_level(None)
 
@@ -48,11 +52,12 @@ def open_source(source: Source, options: CaptureOptions) -> Opened:
     except BaseException:
         target.close()
         raise
-    stream = next((each for each in container.streams.video if each.codec_context is not None), None)
-    if stream is None:
+    try:
+        stream = _stream(container, source.shown)
+    except SourceFailed:
         container.close()
         target.close()
-        raise SourceFailed(_SOUND_ONLY.format(shown=source.shown))
+        raise
     rate = target.fps or float(stream.average_rate or stream.guessed_rate or 0)
     return Opened(
         container=container,
@@ -60,6 +65,16 @@ def open_source(source: Source, options: CaptureOptions) -> Opened:
         target=target,
         fps=rate if _FPS_LEAST <= rate <= _FPS_MOST else USUAL_FPS,
     )
+
+
+def _stream(container: InputContainer, shown: str) -> VideoStream:
+    stream = next((each for each in container.streams.video if each.codec_context is not None), None)
+    if stream is None:
+        raise SourceFailed(_SOUND_ONLY.format(shown=shown))
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > PIXELS_MOST:
+        raise SourceFailed(_TOO_LARGE.format(shown=shown, width=width, height=height))
+    return stream
 
 
 def _container(source: Source, target: Target, options: CaptureOptions) -> InputContainer:
@@ -71,7 +86,7 @@ def _container(source: Source, target: Target, options: CaptureOptions) -> Input
             target.file,
             "r",
             format=target.format,
-            options=target.options,
+            options=target.options | {"max_pixels": str(PIXELS_MOST)},
             io_open=target.io_open,
             timeout=limits,
             hwaccel=accelerator(options.hardware),
@@ -98,6 +113,8 @@ def _target(source: Source, options: CaptureOptions) -> Target:
 
 def _check_file(path: Path, shown: str) -> None:
     try:
+        if not path.is_file() and path.exists():  # to open a pipe waits until somebody writes into it
+            raise SourceFailed(f"{shown} is no file but a device or a pipe. Name a video file.")
         with path.open("rb") as file:
             empty = not file.read(1)
     except FileNotFoundError:

@@ -14,8 +14,9 @@ from typing import Any
 
 import av
 
+from cameras.drops import Drop
 from cameras.sources import Kind, Source
-from cameras.video.gop import DAMAGED, DAMAGED_MOST, GopDecoder
+from cameras.video.gop import DAMAGED_MOST, GopDecoder
 from cameras.video.opening import open_source
 from cameras.video.types import CaptureOptions, Decode, EndOfSource, Picture, SourceFailed
 
@@ -53,7 +54,7 @@ class PacketCapture:
         return self._decoder.decode_ms
 
     @property
-    def skipped(self) -> Counter[str]:
+    def skipped(self) -> Counter[Drop]:
         return self._decoder.skipped
 
     @property
@@ -119,7 +120,7 @@ class PacketCapture:
 
     def _unreadable_packet(self) -> None:
         self._unreadable += 1
-        self.skipped[DAMAGED] += 1
+        self.skipped[Drop.DAMAGED] += 1
         if self._unreadable >= DAMAGED_MOST:
             raise SourceFailed(f"{self._shown} sends what is no video any more. Restart the camera.")
         self._packets = self._opened.container.demux()

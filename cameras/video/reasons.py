@@ -8,11 +8,9 @@ from cameras.video.types import SourceFailed
 
 def asks_for_login(address: Address, *, had_login: bool) -> SourceFailed:
     if had_login:
-        return SourceFailed(
-            f"{address.shown} refuses the user name or the password. Check both ({address.scheme}://user:password@…)."
-        )
+        return SourceFailed(f"{address.shown} refuses the user name or the password. Check both.")
     return SourceFailed(
-        f"{address.shown} asks for a user name and a password: {address.scheme}://user:password@host/path."
+        f"{address.shown} asks for a user name and a password. Write them before the host, as user:password@host."
     )
 
 

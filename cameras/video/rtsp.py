@@ -7,6 +7,7 @@ camera that redirects only FFmpeg, after it let this check pass, is followed: FF
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -137,7 +138,7 @@ class _Talk:
             raise _Closed
         version, _, rest = first.decode("utf-8", "replace").strip().partition(" ")
         status, _, words = rest.partition(" ")
-        if not version.startswith("RTSP/") or not status.isdigit():
+        if not version.startswith("RTSP/") or not re.fullmatch(r"[0-9]{3}", status):
             raise reasons.other_protocol(self._address)
         headers: list[tuple[str, str]] = []
         length = 0
@@ -148,7 +149,7 @@ class _Talk:
                 raise reasons.other_protocol(self._address)
             name, _, value = line.decode("utf-8", "replace").partition(":")
             headers.append((name.strip().lower(), value.strip()))
-            if headers[-1][0] == "content-length" and headers[-1][1].isdigit():
+            if headers[-1][0] == "content-length" and re.fullmatch(r"[0-9]{1,9}", headers[-1][1]):
                 length = min(int(headers[-1][1]), _BODY_BYTES_MOST)
         return Answer(status=int(status), words=words, headers=headers, body=self._reader.read(length))
 

@@ -17,10 +17,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from cameras.drops import Drop
+
 if TYPE_CHECKING:
     from cameras.network import NetworkPolicy
 
 Pixels = npt.NDArray[np.uint8]
+
+PIXELS_MOST = 50_000_000  # more than any camera gives: a picture of that size takes 150 MB
 
 _PLANAR = frozenset(
     ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "nv21", "nv16", "gray")
@@ -39,6 +43,7 @@ class Decode(StrEnum):
     """How much of a stream is decoded."""
 
     ALL = "all"
+    ROUGH = "rough"  # all, but from the next key picture on only well enough to see what moves, where that is less work
     REFERENCES = "references"  # not the pictures that no other picture needs
     KEYFRAMES = "keyframes"  # the others are kept, encoded, until the next key picture
     NOTHING = "nothing"  # what came since the last key picture is kept, encoded
@@ -124,7 +129,7 @@ class Capture(Protocol):
         """Processor time to decode one picture, lately."""
 
     @property
-    def skipped(self) -> Counter[str]:
+    def skipped(self) -> Counter[Drop]:
         """How many pictures were not decoded, by reason."""
 
     @property

@@ -293,3 +293,17 @@ def test_searching_goes_on_while_others_enrol_and_delete() -> None:
     assert wrong == []
     assert gallery.gallery().templates.people == {stays}
     assert Person.objects.count() == 1
+
+
+def test_where_one_thread_reads_for_all_no_other_one_waits_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery, "_reads_for_all", None)
+    first = gallery.gallery()
+    reader = threading.Thread(target=gallery.read_for_all)
+    reader.start()
+    reader.join()
+
+    def read(known: Snapshot | None) -> Snapshot:
+        raise AssertionError("this thread has read the gallery")
+
+    monkeypatch.setattr(gallery, "_read", read)
+    assert gallery.gallery() is first

@@ -166,7 +166,15 @@
     field.value = text;
   });
 
-  const load = () => { if (box.dataset.picture) picture.src = `${box.dataset.picture}?now=${Date.now()}`; };
+  // Where nobody looked until now, the camera's worker makes a picture within seconds; until then there is a drawing.
+  const load = async (event, left = 12) => {
+    const url = box.dataset.picture;
+    if (!url) return;
+    const answer = await fetch(`${url}?poll`, { method: "HEAD" }).catch(() => null);
+    const isThere = answer?.status === 200;
+    if (isThere || !picture.src) picture.src = `${url}?now=${Date.now()}`;
+    if (!isThere && left) setTimeout(load, 700, event, left - 1);
+  };
   picture.addEventListener("load", () => {
     if (picture.naturalWidth) height = (WIDTH * picture.naturalHeight) / picture.naturalWidth;
     stage.hidden = false;

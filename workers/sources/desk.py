@@ -10,20 +10,18 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 
+from cameras.drops import Drop
 from workers.sources.frame import Frame
 
 BURST_EVERY = 0.15
 BURST_SECONDS = 2.5
 BURST_MOST = 12
 
-NEWER = "newer frame"
-BEFORE = "while it was waking up"
-
 
 class Desk:
     """Where frames lie until they are taken."""
 
-    def __init__(self, drops: Counter[str]) -> None:
+    def __init__(self, drops: Counter[Drop]) -> None:
         self._drops = drops
         self._there = threading.Condition()
         self._newest: Frame | None = None
@@ -33,7 +31,7 @@ class Desk:
     def put(self, frame: Frame) -> None:
         with self._there:
             if self._newest is not None:
-                self._drops[NEWER] += 1
+                self._drops[Drop.NEWER] += 1
             self._newest = frame
             self._there.notify()
 
@@ -42,12 +40,12 @@ class Desk:
         with self._there:
             burst = self._burst
             if burst and frame.t - burst[-1].t < BURST_EVERY:
-                self._drops[BEFORE] += 1
+                self._drops[Drop.BEFORE_WAKING] += 1
                 return
             burst.append(frame)
             if len(burst) > BURST_MOST or frame.t - burst[0].t > BURST_SECONDS:
                 burst.popleft()
-                self._drops[BEFORE] += 1
+                self._drops[Drop.BEFORE_WAKING] += 1
             self._there.notify()
 
     def take(self, timeout: float) -> Frame | None:
@@ -77,4 +75,4 @@ class Desk:
     def _forget_old(self) -> None:
         while self._burst and self._newest is not None and self._newest.t - self._burst[0].t > BURST_SECONDS:
             self._burst.popleft()
-            self._drops[BEFORE] += 1
+            self._drops[Drop.BEFORE_WAKING] += 1

@@ -100,7 +100,7 @@ class SecondStream:
             try:
                 pictures = self._adapt(capture)
                 began = self._clock.monotonic()
-                pictures += self._line.ask(capture)
+                pictures += self._line.ask(capture.step)
             except EndOfSource:
                 return self._ended(any_came)
             took = self._clock.monotonic() - began
@@ -115,7 +115,7 @@ class SecondStream:
         """Decodes what is wanted; the pictures that this gives at once."""
         if self._wanted and capture.decode is Decode.NOTHING:
             self._pace.start(capture.fps)
-            return capture.wake()
+            return self._line.ask(capture.wake)
         if not self._wanted and capture.decode is not Decode.NOTHING:
             capture.decode = Decode.NOTHING
         return []

@@ -7,7 +7,7 @@ counts as captured now, in UTC.
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from datetime import timedelta
 
 from cameras.live import State
@@ -18,48 +18,29 @@ from workers.sources.detail import Detail
 from workers.sources.frame import Frame
 from workers.sources.pace import Pace
 from workers.sources.retry import Opener
-from workers.sources.tally import Tally
+from workers.sources.tally import Tallied
 
 
-class FileReader:
+class FileReader(Tallied):
     """Gives every frame in order; raises SourceFailed where the source can not be opened."""
 
     def __init__(
         self, source: Source, *, options: CaptureOptions, clock: Clock | None = None, opener: Opener = open_capture
     ) -> None:
+        super().__init__()
         self._source = source
         self._capture: Capture = opener(source, options)
         self._pictures: deque[Picture] = deque()
         self._pace = Pace()
         self._pace.start(self._capture.fps)
         self._began = (clock or Clock()).utc() - timedelta(seconds=self._capture.seconds)
-        self._tally = Tally()
-        self.state = State.ONLINE
-        self.error = ""
+        self._tally.state = State.ONLINE
         self.is_live = False
-        self.restarts = 0
-        self.frozen = False
         self.detail: Detail | None = None
 
     @property
     def fps(self) -> float:
         return self._capture.fps
-
-    @property
-    def drops(self) -> Counter[str]:
-        return self._tally.drops
-
-    @property
-    def frames_in(self) -> int:
-        return self._tally.frames_in
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self._tally.size
-
-    @property
-    def decode_ms(self) -> float:
-        return self._tally.decode_ms
 
     def next(self, timeout: float) -> Frame | None:
         while not self._pictures:
@@ -94,4 +75,4 @@ class FileReader:
     def _end(self, error: str = "") -> None:
         if not self._tally.pictures and not error:
             error = f"{self._source.shown} gives no picture that can be read. Check it with a video player."
-        self.state, self.error = State.ENDED, error
+        self._tally.state, self._tally.error = State.ENDED, error

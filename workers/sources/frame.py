@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from cameras.drops import Drop
 from cameras.live import State
 from cameras.video.types import Picture
 from recognition.engine import Image
@@ -63,7 +64,7 @@ class Reader(Protocol):
         """Why there are no pictures, for people; empty while there are."""
 
     @property
-    def drops(self) -> Counter[str]:
+    def drops(self) -> Counter[Drop]:
         """Frames that nobody gets to see, by reason."""
 
     @property

@@ -4,16 +4,15 @@ A file or folder is paced as a camera would be. What was not looked at is counte
 whose picture stands still, is opened again with growing pauses (workers.sources.retry); a decoder that hangs is left
 alone with its thread, and another one is started.
 
-With `idle`, a camera before which nothing goes on (`rest`) has only its key pictures decoded, until the loop says that
-something does (`wake`), or what comes encoded grows so much that something probably moves. What came since the last key
+A camera before which nothing goes on (`rest`) is decoded roughly, until the loop says that something does (`wake`).
+With `idle` it has only its key pictures decoded, until then or until what comes encoded grows so much that something
+probably moves. What came since the last key
 picture is decoded then, and handed over with the times at which it was captured (workers.sources.desk).
 
 With `doze` (seconds) pictures may be handed over that much later, several at once; that saves a good part of the work.
 """
 
 from __future__ import annotations
-
-from collections import Counter
 
 from cameras.live import State
 from cameras.sources import Kind, Source
@@ -25,7 +24,7 @@ from workers.sources.frame import Frame
 from workers.sources.frozen import FrozenWatch
 from workers.sources.reading import Reading
 from workers.sources.retry import Opener
-from workers.sources.tally import Tally
+from workers.sources.tally import Tallied
 
 FROZEN_SECONDS = 30.0
 HUNG_SECONDS = 5.0  # beyond the time-outs that the decoder was given
@@ -33,7 +32,7 @@ HUNG_MOST = 3
 CLOSE_SECONDS = 1.5
 
 
-class LiveReader:
+class LiveReader(Tallied):
     """Reads a source in a thread and offers the newest frame only."""
 
     def __init__(
@@ -49,9 +48,9 @@ class LiveReader:
         clock: Clock | None = None,
         opener: Opener = open_capture,
     ) -> None:
+        super().__init__()
         self._source, self._options, self._loop, self._idle = source, options, loop, idle
         self._clock, self._opener, self._doze = clock or Clock(), opener, doze
-        self._tally = Tally()
         self._desk = Desk(self._tally.drops)
         self._timeline = Timeline(self._clock)
         # A file, a folder and a pattern may well show the same picture for long.
@@ -67,43 +66,15 @@ class LiveReader:
         return True
 
     @property
-    def state(self) -> State:
-        return self._tally.state
-
-    @property
     def error(self) -> str:
-        if self._tally.error or self._detail is None or not self._detail.error:
-            return self._tally.error
+        if super().error or self._detail is None or not self._detail.error:
+            return super().error
         return f"Second stream: {self._detail.error}"
-
-    @property
-    def drops(self) -> Counter[str]:
-        return self._tally.drops
-
-    @property
-    def frames_in(self) -> int:
-        return self._tally.frames_in
-
-    @property
-    def restarts(self) -> int:
-        return self._tally.restarts
 
     @property
     def resizes(self) -> int:
         """How often the pictures changed their size."""
         return self._tally.resizes
-
-    @property
-    def frozen(self) -> bool:
-        return self._tally.frozen
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self._tally.size
-
-    @property
-    def decode_ms(self) -> float:
-        return self._tally.decode_ms
 
     @property
     def detail(self) -> Detail | None:
@@ -124,7 +95,7 @@ class LiveReader:
         self._tally.wants_rest = False
 
     def rest(self) -> None:
-        self._tally.wants_rest = self._idle
+        self._tally.wants_rest = True
 
     def close(self) -> None:
         deadline = self._clock.monotonic() + CLOSE_SECONDS
@@ -139,6 +110,7 @@ class LiveReader:
             self._source,
             options=self._options,
             loop=self._loop,
+            idle=self._idle,
             tally=self._tally,
             desk=self._desk,
             timeline=self._timeline,

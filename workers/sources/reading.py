@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from urllib.parse import urlsplit
 
+from cameras.drops import Drop
 from cameras.live import State
 from cameras.sources import Kind, Source
 from cameras.video import Capture, CaptureOptions, Decode, EndOfSource, Picture, SourceFailed
@@ -17,7 +18,7 @@ from workers.sources.frame import Frame
 from workers.sources.frozen import FrozenWatch
 from workers.sources.pace import CAUGHT_UP, GIVE_UP, SKIP_MOST, Doze, Effort, Pace
 from workers.sources.retry import Backoff, Line, Opener, Then
-from workers.sources.tally import BEHIND, STOOD_STILL, Tally
+from workers.sources.tally import Tally
 
 AWAKE_SECONDS = 2.0  # so long a camera that woke by itself looks, before the loop may let it rest
 _WAITED = 0.4  # a step that took longer than this part of a frame's time waited for the source
@@ -32,6 +33,7 @@ class Reading:
         *,
         options: CaptureOptions,
         loop: bool,
+        idle: bool,
         tally: Tally,
         desk: Desk,
         timeline: Timeline,
@@ -41,6 +43,7 @@ class Reading:
         opener: Opener,
     ) -> None:
         self._source, self._loop, self._clock = source, loop, clock
+        self._idle = idle
         self._doze, self._slack = Doze(doze), 0.0
         self._tally, self._desk, self._frozen, self._timeline = tally, desk, frozen, timeline
         self._arrivals, self._effort = Arrivals(), Effort()
@@ -127,23 +130,25 @@ class Reading:
         return Then.AGAIN if self._loop else Then.OVER
 
     def _is_resting(self) -> bool:
-        return self._tally.wants_rest and self._clock.monotonic() >= self._awake_until
+        return self._idle and self._tally.wants_rest and self._clock.monotonic() >= self._awake_until
 
     def _step(self, capture: Capture, *, resting: bool) -> tuple[list[Picture], float]:
         """The next pictures, and how long that took."""
         wanted = Decode.KEYFRAMES if resting else self._effort.decode
+        if wanted is Decode.ALL and self._tally.wants_rest:
+            wanted = Decode.ROUGH
         if capture.decode is Decode.KEYFRAMES and wanted is not Decode.KEYFRAMES:
             return self._wake(capture), 0.0
         if capture.decode is not wanted:
             capture.decode = wanted
         began = self._clock.monotonic()
-        pictures = self.line.ask(capture)
+        pictures = self.line.ask(capture.step)
         return pictures, self._clock.monotonic() - began
 
     def _wake(self, capture: Capture) -> list[Picture]:
         self._woken_at = self._clock.monotonic()
         self._pace.back()
-        return capture.wake()
+        return self.line.ask(capture.wake)
 
     # --- pictures ------------------------------------------------------------------------------------------------
 
@@ -163,7 +168,7 @@ class Reading:
         if not is_older:
             self._desk.put(frame)
         elif self._is_late_wake:
-            tally.drops[BEHIND] += 1
+            tally.drops[Drop.BEHIND] += 1
         else:
             self._desk.put_older(frame)
 
@@ -192,7 +197,7 @@ class Reading:
             self._clock.wait(self.stop, self._slack - late)
             return 0.0
         if late > GIVE_UP and not self._comes_in_parts:
-            self._tally.drops[STOOD_STILL] += round(late / self._pace.period)
+            self._tally.drops[Drop.STOOD_STILL] += round(late / self._pace.period)
             self._pace.start_anew(late)
             return 0.0
         return late

@@ -86,16 +86,21 @@ class Line:
                 then = Then.LATER
                 if not self._stop.is_set():
                     self._say(str(failure))
+            except Exception as error:  # a camera may send what nobody thought of, and still must not be given up
+                then = Then.LATER
+                self._say(
+                    f"{self._label} broke the reader ({type(error).__name__}); the worker's log says where.", error
+                )
             if then is Then.OVER:
                 return
             if then is Then.LATER:
                 self._clock.wait(self._stop, self._backoff.pause())
 
-    def ask(self, capture: Capture) -> list[Picture]:
-        """One step of the capture, watched; raises EndOfSource and SourceFailed."""
+    def ask(self, read: Callable[[], list[Picture]]) -> list[Picture]:
+        """What the capture's `step` or `wake` gives, watched; raises EndOfSource and SourceFailed."""
         self.busy_since = self._clock.monotonic()
         try:
-            return capture.step()
+            return read()
         finally:
             self.busy_since = None
 
@@ -122,8 +127,8 @@ class Line:
         finally:
             capture.close()
 
-    def _say(self, reason: str) -> None:
+    def _say(self, reason: str, mistake: Exception | None = None) -> None:
         if reason != self._said:
             self._said = reason
-            _log.warning("%s", reason)
+            _log.warning("%s", reason, exc_info=mistake)
         self._tell(reason)

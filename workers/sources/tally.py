@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
+from cameras.drops import Drop
 from cameras.live import State
 from cameras.video import Capture, Picture
-from cameras.video.gop import NOT_KEY, NOT_REFERENCE
-
-RESTING = "not decoded: nothing moved"
-BEHIND = "not decoded: behind"
-STOOD_STILL = "the machine stood still"
 
 _RATE_SECONDS = 5.0
 _RATE_MOST = 100
@@ -23,7 +19,7 @@ class Tally:
 
     state: State = State.CONNECTING
     error: str = ""
-    drops: Counter[str] = field(default_factory=Counter)
+    drops: Counter[Drop] = field(default_factory=Counter)
     frames_in: int = 0
     pictures: int = 0
     restarts: int = 0
@@ -33,7 +29,7 @@ class Tally:
     decode_ms: float = 0.0
     wants_rest: bool = False
     _seen: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_RATE_MOST))
-    _skipped: Counter[str] = field(default_factory=Counter)
+    _skipped: Counter[Drop] = field(default_factory=Counter)
     _skipped_total: int = 0
 
     def opened(self) -> None:
@@ -49,7 +45,7 @@ class Tally:
                 new = count - self._skipped[reason]
                 if new > 0:
                     missed += new
-                    self.drops[_word(reason, resting=resting)] += new
+                    self.drops[_why(reason, resting=resting)] += new
             self._skipped = Counter(capture.skipped)
             self._skipped_total = sum(self._skipped.values())
         if came or missed:
@@ -76,7 +72,47 @@ class Tally:
         return (seen[-1][1] - first[1]) / max(1e-6, seen[-1][0] - first[0])
 
 
-def _word(reason: str, *, resting: bool) -> str:
-    if reason == NOT_KEY:
-        return RESTING if resting else BEHIND
-    return BEHIND if reason == NOT_REFERENCE else reason
+class Tallied:
+    """What a reader says of itself, as its tally has it."""
+
+    def __init__(self) -> None:
+        self._tally = Tally()
+
+    @property
+    def state(self) -> State:
+        return self._tally.state
+
+    @property
+    def error(self) -> str:
+        return self._tally.error
+
+    @property
+    def drops(self) -> Counter[Drop]:
+        return self._tally.drops
+
+    @property
+    def frames_in(self) -> int:
+        return self._tally.frames_in
+
+    @property
+    def restarts(self) -> int:
+        return self._tally.restarts
+
+    @property
+    def frozen(self) -> bool:
+        return self._tally.frozen
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._tally.size
+
+    @property
+    def decode_ms(self) -> float:
+        return self._tally.decode_ms
+
+
+def _why(skipped: Drop, *, resting: bool) -> Drop:
+    """The reader's reason for what it had the decoder leave out."""
+    if skipped is Drop.NOT_KEY:
+        return Drop.RESTING if resting else Drop.BEHIND
+    return Drop.BEHIND if skipped is Drop.NOT_REFERENCE else skipped

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from cameras.drops import Drop
 from cameras.network import NetworkPolicy
 from cameras.sources import Source
 from cameras.video import Capture, CaptureOptions, Decode, Picture, SourceFailed
@@ -77,7 +78,7 @@ class ScriptedCapture:
     seconds: float = 0.0
     decode: Decode = Decode.ALL
     decode_ms: float = 2.0
-    skipped: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[Drop] = field(default_factory=Counter)
     stirred: bool = False
     decodes: list[Decode] = field(default_factory=list)
     wakes: int = 0
@@ -114,7 +115,7 @@ class ScriptedCapture:
         return kept
 
     def _forget(self) -> None:
-        self.skipped["not a key picture" if self.decode is Decode.KEYFRAMES else "not wanted"] += len(self._kept)
+        self.skipped[Drop.NOT_KEY if self.decode is Decode.KEYFRAMES else Drop.NOT_WANTED] += len(self._kept)
         self._kept.clear()
 
     def wake(self) -> list[Picture]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from cameras.drops import Drop
 from cameras.live import State
 from recognition.engine import Image, encode_jpeg
 from recognition.services import Upload
@@ -90,7 +91,7 @@ class ScriptedReader:
     fps: float = FPS
     state: State = State.ONLINE
     error: str = ""
-    drops: Counter[str] = field(default_factory=Counter)
+    drops: Counter[Drop] = field(default_factory=Counter)
     closed: bool = False
     is_live: bool = False
     frames_in: int = 0

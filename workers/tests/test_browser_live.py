@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from accounts.models import User
 from cameras import live
@@ -98,40 +98,47 @@ def test_without_a_socket_pictures_are_asked_for_one_by_one(
         expect(page.locator(LIVE)).to_have_count(4)
 
 
+def drawn(page: Page) -> list[list[list[float]]]:
+    """The masks as the form would send them."""
+    masks: list[list[list[float]]] = json.loads(page.locator("#id_masks").input_value() or "[]")
+    return masks
+
+
+def drag(page: Page, what: Locator, right: float, down: float) -> None:
+    """Takes it with the mouse and lets go of it so many pixels further."""
+    what.scroll_into_view_if_needed()
+    box = what.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + right, y + down, steps=4)
+    page.mouse.up()
+
+
 def test_masks_are_drawn_with_mouse_and_keyboard(
     page: Page, port: int, tmp_path: Path, operator: User, cameras: list[Camera]
 ) -> None:
     operator.is_superuser = True
     operator.save()
-    field = page.locator("#id_masks")
-
-    def drawn() -> list[list[list[float]]]:
-        masks: list[list[list[float]]] = json.loads(field.input_value() or "[]")
-        return masks
-
     with web(port, tmp_path / "web.log"), running(cameras[:1]):
         sign_in(page)
         page.goto(reverse("camera_edit", args=[cameras[0].pk]))
         expect(page.locator(".masks__stage")).to_be_visible()
+        # All is drawn anew, handles too, when the camera's picture takes the place of the drawing.
+        expect(page.locator(".masks__stage img")).to_have_js_property("naturalWidth", 160)
         page.get_by_role("button", name="Add a part").click()
-        assert drawn() == [[[0.3, 0.3], [0.6, 0.3], [0.6, 0.6], [0.3, 0.6]]]
+        assert drawn(page) == [[[0.3, 0.3], [0.6, 0.3], [0.6, 0.6], [0.3, 0.6]]]
         page.keyboard.press("ArrowRight")
-        assert drawn()[0][0] == [0.31, 0.3]
-        corner = page.locator(".mask__corner").first
-        corner.scroll_into_view_if_needed()
-        box = corner.bounding_box()
-        assert box is not None
-        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.mouse.down()
-        page.mouse.move(box["x"] - 60, box["y"] - 40, steps=4)
-        page.mouse.up()
-        assert drawn()[0][0][0] < 0.28
-        assert drawn()[0][0][1] < 0.27
+        assert drawn(page)[0][0] == [0.31, 0.3]
+        drag(page, page.locator(".mask__corner").first, -60, -40)
+        assert drawn(page)[0][0][0] < 0.28
+        assert drawn(page)[0][0][1] < 0.27
         page.locator(".mask__between").first.focus()
         page.keyboard.press("Enter")
-        assert len(drawn()[0]) == 5
+        assert len(drawn(page)[0]) == 5
         page.keyboard.press("Delete")
-        assert len(drawn()[0]) == 4
+        assert len(drawn(page)[0]) == 4
         page.get_by_role("button", name="Save").click()
         expect(page.get_by_text("was saved.")).to_be_visible()
         kept = Camera.objects.get(pk=cameras[0].pk).masks

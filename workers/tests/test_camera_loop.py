@@ -15,8 +15,8 @@ from django.db.models import F
 
 from alerts.models import Alert, Delivery
 from cameras import live, services
-from cameras.leases import release_lease, renew_lease
-from cameras.live import State
+from cameras.leases import release_leases, renew_leases
+from cameras.live import State, View
 from cameras.models import Camera, CameraLease, Sighting, Verdict
 from cameras.services import add_camera, remove_camera, set_enabled, shot_of
 from recognition.engine import Image, Pack
@@ -25,7 +25,9 @@ from recognition.services import delete_person
 from recognition.watchlist_services import delete_watchlist
 from workers import supervisor
 from workers.preview import Mark
+from workers.showing import Showing
 from workers.sightings import EventKind, Watched
+from workers.tamper import TamperWatch
 from workers.tests import scenes
 from workers.tests.conftest import Enrol
 from workers.tests.loops import ReporterAtOnce, hold, loop_of, shared
@@ -221,7 +223,7 @@ def test_a_loop_that_lost_its_lease_writes_nothing_more(camera: Camera, pack: Pa
     seen = Sighting.objects.get()
     assert (seen.frames, seen.is_open) == (0, True)  # the new owner's sweep closes what was left
     assert services.close_stale_sightings() == 1
-    assert not renew_lease(run.holding.lease)
+    assert not renew_leases([run.holding.lease])[run.holding.lease.camera_id].is_ours
 
 
 def test_the_loop_goes_on_while_redis_is_away(
@@ -258,7 +260,7 @@ def test_a_still_picture_is_looked_at_less_often(camera: Camera, pack: Pack) -> 
     moving = Run(camera, pack, Shot(seconds=4, people=(EILEEN,))).go()
     seen = Sighting.objects.get().frames
     Sighting.objects.all().delete()
-    release_lease(moving.holding.lease)
+    release_leases([moving.holding.lease])
     still = Run(camera, pack, Shot(seconds=4, people=(EILEEN,)))
     picture = next(still.reader._frames)
     still.reader._frames = iter([picture] * 40)
@@ -316,3 +318,16 @@ def test_a_clip_is_watched_to_its_end_and_the_camera_switched_off(pack: Pack, en
     assert not camera.enabled
     assert "end" in camera.note
     assert CameraLease.objects.get(camera=camera).expires_at is None
+
+
+@pytest.mark.parametrize(("seen", "said"), [(View.CLEAR, View.FROZEN), (View.BLACK, View.BLACK)])
+def test_a_picture_that_stands_still_is_frozen_unless_it_is_black(
+    seen: View, said: View, camera: Camera, pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TamperWatch, "look", lambda *_: seen)
+    shown: list[View] = []
+    monkeypatch.setattr(Showing, "say", lambda _, view, **__: shown.append(view))
+    run = Run(camera, pack, Shot(seconds=1))
+    run.reader.frozen = True
+    run.go()
+    assert shown[-1] is said

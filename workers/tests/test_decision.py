@@ -15,6 +15,7 @@ from workers.decision import ENOUGH_LOOKS, KEEP, KEEP_LOOKS, MIN_LOOKS, SURE, De
 
 THRESHOLD = 0.84
 MARGIN = 0.02
+CLEARLY, HARDLY = SURE * (1 - THRESHOLD), KEEP * (1 - THRESHOLD)
 ANNA, BORIS = 1, 2
 NOBODY: frozenset[int] = frozenset()
 
@@ -33,8 +34,9 @@ def snapshot(
     thresholds: dict[int, float] | None = None,
     revision: int = 1,
     version: str = "test-1",
+    threshold: float = THRESHOLD,
 ) -> Snapshot:
-    pack = cast("Pack", SimpleNamespace(version=version, threshold=THRESHOLD, margin=MARGIN))
+    pack = cast("Pack", SimpleNamespace(version=version, threshold=threshold, margin=MARGIN))
     people = {ANNA: direction(0), BORIS: direction(np.pi)} if people is None else people
     return Snapshot(
         revision=revision,
@@ -86,7 +88,7 @@ def test_two_looks_above_the_threshold_are_enough() -> None:
 
 
 def test_one_sure_look_is_enough() -> None:
-    assert decide(evidence(THRESHOLD + SURE + 0.01)).person == ANNA
+    assert decide(evidence(THRESHOLD + CLEARLY + 0.01)).person == ANNA
 
 
 def test_a_face_like_two_people_is_neither() -> None:
@@ -110,13 +112,13 @@ def test_without_any_look_nothing_changes() -> None:
 
 def test_a_name_stays_while_the_similarity_varies_around_the_threshold() -> None:
     decision = KNOWN
-    for similarity in (THRESHOLD + 0.005, THRESHOLD - 0.005, THRESHOLD - KEEP + 0.001, THRESHOLD + 0.005):
+    for similarity in (THRESHOLD + 0.005, THRESHOLD - 0.005, THRESHOLD - HARDLY + 0.001, THRESHOLD + 0.005):
         decision = decide(evidence(*[similarity] * 3), before=decision)
         assert (decision.verdict, decision.person) == (Verdict.KNOWN, ANNA)
 
 
 def test_a_name_goes_when_the_evidence_has_gone() -> None:
-    decision = decide(evidence(*[THRESHOLD - KEEP - 0.01] * ENOUGH_LOOKS), before=KNOWN)
+    decision = decide(evidence(*[THRESHOLD - HARDLY - 0.01] * ENOUGH_LOOKS), before=KNOWN)
     assert (decision.verdict, decision.person) == (Verdict.UNKNOWN, None)
 
 
@@ -209,8 +211,8 @@ def test_a_name_that_a_better_track_has_is_given_up_also_without_a_look() -> Non
     [
         ([THRESHOLD + 0.01] * MIN_LOOKS, Verdict.KNOWN, False),  # a name, but barely: more looks may take it back
         ([THRESHOLD + 0.01] * ENOUGH_LOOKS, Verdict.KNOWN, True),
-        ([THRESHOLD + SURE + 0.01], Verdict.KNOWN, False),  # one look is never the last word
-        ([THRESHOLD + SURE + 0.01] * MIN_LOOKS, Verdict.KNOWN, True),
+        ([THRESHOLD + CLEARLY + 0.01], Verdict.KNOWN, False),  # one look is never the last word
+        ([THRESHOLD + CLEARLY + 0.01] * MIN_LOOKS, Verdict.KNOWN, True),
         ([0.3] * (ENOUGH_LOOKS - 1), Verdict.UNDECIDED, False),
         ([0.3] * ENOUGH_LOOKS, Verdict.UNKNOWN, True),
         ([THRESHOLD - 0.01] * ENOUGH_LOOKS, Verdict.UNKNOWN, False),  # a better look may still name it
@@ -225,7 +227,7 @@ def test_a_decision_is_firm_when_more_looks_would_not_change_it(
 
 
 def test_a_name_that_is_only_kept_is_not_firm() -> None:
-    decision = decide(evidence(*[THRESHOLD - KEEP + 0.001] * KEEP_LOOKS), before=KNOWN)
+    decision = decide(evidence(*[THRESHOLD - HARDLY + 0.001] * KEEP_LOOKS), before=KNOWN)
     assert (decision.person, decision.firm) == (ANNA, False)
 
 
@@ -242,3 +244,14 @@ def test_a_firm_decision_is_equal_to_one_that_is_not() -> None:
 def test_without_enough_looks_nothing_is_firm(looks: list[float]) -> None:
     undecided = Evidence() if not looks else evidence(*looks)
     assert not decide(undecided).firm
+
+
+@pytest.mark.parametrize(("similarity", "person"), [(0.42 + 0.1, None), (0.42 + 0.16, ANNA)])
+def test_how_clear_one_look_must_be_follows_the_packs_threshold(similarity: float, person: int | None) -> None:
+    assert decide(evidence(similarity), gallery=snapshot(threshold=0.42)).person == person
+
+
+@pytest.mark.parametrize(("similarity", "person"), [(0.42 - 0.04, ANNA), (0.42 - 0.06, None)])
+def test_how_long_a_name_stays_follows_the_packs_threshold(similarity: float, person: int | None) -> None:
+    looks = evidence(*[similarity] * ENOUGH_LOOKS)
+    assert decide(looks, before=KNOWN, gallery=snapshot(threshold=0.42)).person == person

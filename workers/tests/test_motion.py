@@ -202,3 +202,19 @@ def test_the_lights_that_went_on_are_usual_at_the_next_picture() -> None:
     gate = rested()
     assert moved(gate, *(noisy(scene(165)) for _ in range(8)))[:1] == [True]
     assert not any(moved(gate, *(noisy(scene(165)) for _ in range(8))))
+
+
+def test_regions_are_where_something_moves_now_and_not_where_it_was() -> None:
+    gate = MotionGate()
+    scene = np.full((720, 1280), 90, np.uint8)
+    gate.look(scene)
+    for x in range(0, 1000, 80):
+        picture = scene.copy()
+        picture[200:500, x : x + 120] = 200
+        motion = gate.look(picture)
+    assert motion.moved
+    assert motion.regions
+    assert min(region[0] for region in motion.regions) > 0.5  # it is at 0.75 to 0.84 by now
+    resting = gate.look(picture)
+    assert resting.moved  # the background does not know it yet
+    assert not resting.regions

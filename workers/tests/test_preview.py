@@ -37,6 +37,13 @@ def test_a_large_frame_is_made_small_and_a_small_one_stays() -> None:
     assert decoded(draw(picture(320, 240), [])).shape == (240, 320, 3)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (4000, 1), (1, 4000), (3, 70_000)])
+def test_pictures_of_any_shape_can_be_shown(size: tuple[int, int]) -> None:
+    shown = decoded(draw(picture(*size), [mark("Ada")]))
+    assert 1 <= shown.shape[0] <= 2 * WIDTH
+    assert 1 <= shown.shape[1] <= WIDTH
+
+
 def test_a_face_gets_its_box_in_the_small_picture() -> None:
     shown = decoded(draw(picture(), [mark()])).astype(int)
     changed = np.argwhere(np.abs(shown - 90).max(axis=2) > 60)

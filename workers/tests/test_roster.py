@@ -13,6 +13,7 @@ from cameras.live import State
 from cameras.models import Camera, CameraLease, Priority
 from cameras.services import restart_camera
 from cameras.tests.factories import CameraFactory
+from cameras.tests.records import held, let_expire
 from config.celery import app
 from config.redis import client
 from workers import dispatch, presence, roster, setbacks, tasks
@@ -342,3 +343,18 @@ def test_a_camera_run_by_hand_is_never_asked_to_move(sent: list[tuple[str, int, 
     dispatch.dispatch()
     assert not CameraLease.objects.filter(handover=True).exists()
     assert ask_handover([low.pk]) == 1
+
+
+@pytest.mark.django_db
+def test_a_camera_whose_lease_ran_out_is_given_away_once_its_loop_has_had_time_to_renew_it(
+    sent: list[tuple[str, int, str]],
+) -> None:
+    camera = CameraFactory.create()
+    lease = held(camera)
+    let_expire(camera)
+    roster.announce(worker("a"))
+    tasks.dispatch_cameras()
+    assert sent == []
+    client().pexpire(f"lynceus:over:{camera.pk}:{lease.epoch}", 6000)  # as if two seconds had passed
+    tasks.dispatch_cameras()
+    assert sent == [("workers.tasks.run_camera", camera.pk, "cameras.a")]

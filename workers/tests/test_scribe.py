@@ -12,6 +12,7 @@ from django.db import OperationalError
 from django.db.models import F
 
 from alerts.services import report_sighting
+from cameras.drops import Drop
 from cameras.leases import LeaseLost
 from cameras.models import CameraLease, Sighting
 from workers import sightings
@@ -104,7 +105,7 @@ def test_a_lost_lease_is_left_for_the_loop_to_find_and_counted(desk: Desk, scrib
     scribe.note(desk.writer)
     until(lambda: desk.writer.error is not None)
     assert isinstance(desk.writer.error, LeaseLost)
-    assert desk.drops == {"sighting not written": 2}
+    assert desk.drops == {Drop.NOT_WRITTEN: 2}
     assert not Sighting.objects.exists()
 
 

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.db.models import F
+from psycopg.errors import DiskFull
 
 from alerts.models import Alert, Delivery
 from alerts.services import report_sighting
+from cameras.drops import Drop
 from cameras.leases import Lease, LeaseLost, take_lease
 from cameras.models import Camera, CameraLease, Sighting, Verdict
 from cameras.services import add_camera
@@ -60,7 +62,7 @@ class Desk:
         assert lease is not None
         self.lease: Lease = lease
         self.told: list[EventKind] = []
-        self.drops: Counter[str] = Counter()
+        self.drops: Counter[Drop] = Counter()
         self.writer = SightingWriter(
             camera=CameraFacts(id=self.camera.pk, name=name, latitude=None, longitude=None),
             lease=lease,
@@ -179,6 +181,25 @@ def test_a_person_deleted_meanwhile_is_not_named(desk: Desk, wanted: Person) -> 
     assert not Alert.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("cause", "says"),
+    [(DiskFull(), "The disk of the database is full. Free some space there."), (None, "The database does not answer.")],
+)
+def test_why_nothing_is_written_is_said_until_it_is(
+    desk: Desk, clock: Clock, monkeypatch: pytest.MonkeyPatch, cause: Exception | None, says: str
+) -> None:
+    error = OperationalError("no")
+    error.__cause__ = cause
+    monkeypatch.setattr(sightings, "report_sighting", failing(1, error))
+    desk.writer.changed(watched())
+    assert desk.writer.trouble == ""
+    desk.writer.flush()
+    assert desk.writer.trouble.startswith(says)
+    clock.now += sightings.RETRY_SECONDS
+    desk.writer.flush()
+    assert desk.writer.trouble == ""
+
+
 def test_what_waits_is_bounded_and_what_is_dropped_is_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sightings, "report_sighting", failing(10**9, OperationalError("gone")))
     for number in range(MOST_WAITING + 5):
@@ -187,7 +208,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(desk: Desk, monkey
         desk.writer.changed(seen)
         desk.writer.flush()
     assert len(desk.writer._waiting) == MOST_WAITING
-    assert desk.drops == {"sighting not written": 5}
+    assert desk.drops == {Drop.NOT_WRITTEN: 5}
     assert min(one.watched.track.number for one in desk.writer._waiting.values()) == 5  # the oldest went first
 
 

@@ -13,13 +13,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from cameras.drops import Drop
 from cameras.live import State
 from cameras.sources import Source, parse_source
 from cameras.video import Capture, CaptureOptions, Decode, SourceFailed
 from workers.sources import LiveReader, live
 from workers.sources.desk import Desk
 from workers.sources.frame import Frame
-from workers.sources.tally import BEHIND
 from workers.tests.captures import OPTIONS, BusyCapture, FakeClock, Opener, ScriptedCapture, Step, steps
 
 PATIENCE = 30.0  # for what happens in another thread; nothing is asserted about how long it takes
@@ -128,6 +128,16 @@ def test_a_reason_that_repeats_is_logged_once(reader: Open, caplog: pytest.LogCa
     refused, silent = SourceFailed("It refuses."), SourceFailed("It is silent.")
     over(reader(Opener(refused, refused, silent, silent, refused), pauses=9))
     assert [record.getMessage() for record in caplog.records] == ["It refuses.", "It is silent.", "It refuses."]
+    assert "hunter2" not in caplog.text
+
+
+def test_a_mistake_of_ours_ends_no_camera(clock: FakeClock, reader: Open, caplog: pytest.LogCaptureFixture) -> None:
+    broken = ScriptedCapture([*steps(3), Step(fails="")], clock, then=RecursionError)
+    camera = reader(Opener(broken, RecursionError("too deep"), SourceFailed("Nobody is there.")), pauses=12)
+    over(camera)
+    assert camera.error == "Nobody is there."
+    (mistake,) = [record for record in caplog.records if record.exc_info]
+    assert mistake.getMessage().endswith("broke the reader (RecursionError); the worker's log says where.")
     assert "hunter2" not in caplog.text
 
 
@@ -333,7 +343,7 @@ def test_a_reader_that_is_behind_decodes_less_until_it_has_caught_up(clock: Fake
     over(camera)
     assert modes(capture)[:4] == [Decode.ALL, Decode.REFERENCES, Decode.KEYFRAMES, Decode.ALL]
     assert capture.decodes[-100:] == [Decode.ALL] * 100
-    assert 10 <= camera.drops[BEHIND] <= 60
+    assert 10 <= camera.drops[Drop.BEHIND] <= 60
     assert camera.frames_in == 400
 
 
@@ -346,7 +356,7 @@ def test_a_reader_with_too_much_to_do_never_falls_behind_for_good(
     over(camera)
     lags = [picture.received - capture.began - (picture.picture.pts or 0) for picture in offered]
     assert max(lags) < 1.5
-    assert 0.2 * 3000 < camera.drops[BEHIND] < 0.6 * 3000
+    assert 0.2 * 3000 < camera.drops[Drop.BEHIND] < 0.6 * 3000
 
 
 def test_a_camera_with_a_slow_clock_of_its_own_is_not_taken_for_being_behind(clock: FakeClock, reader: Open) -> None:
@@ -355,7 +365,7 @@ def test_a_camera_with_a_slow_clock_of_its_own_is_not_taken_for_being_behind(clo
     camera = reader(Opener(capture))
     over(camera)
     assert capture.decodes.count(Decode.KEYFRAMES) < 15
-    assert camera.drops[BEHIND] < 5
+    assert camera.drops[Drop.BEHIND] < 5
 
 
 def test_a_stream_that_comes_in_parts_is_played_at_its_pace(
@@ -401,7 +411,7 @@ def test_at_rest_only_key_pictures_are_decoded(clock: FakeClock, reader: Open, o
     camera, capture = resting(steps(200), clock, reader)
     assert capture.decodes.count(Decode.KEYFRAMES) > 160
     assert len(offered) < 45
-    assert camera.drops["not decoded: nothing moved"] >= 130
+    assert camera.drops[Drop.RESTING] >= 130
     assert camera.frames_in + len(capture._kept) == 201
     assert camera.fps == pytest.approx(25, abs=1)
 

@@ -14,7 +14,8 @@ import pytest
 
 from alerts.models import Alert
 from alerts.services import report_sighting
-from cameras.leases import release_lease
+from cameras.drops import Drop
+from cameras.leases import release_leases
 from cameras.models import Camera, Sighting, Verdict
 from cameras.services import add_camera
 from cameras.video.types import Picture
@@ -93,7 +94,7 @@ def test_with_the_gate_the_same_people_are_seen_for_a_fraction_of_the_work(
     everything, plain_pixels = seen(), sum(pixels)
     assert everything == [(Verdict.KNOWN, BEN), (Verdict.KNOWN, EILEEN), (Verdict.KNOWN, EILEEN), (Verdict.UNKNOWN, "")]
     Sighting.objects.all().delete()
-    release_lease(holding.lease)
+    release_leases([holding.lease])
     pixels.clear()
     embedded.clear()
     loop_of(camera, ScriptedReader(SCENE)).run()
@@ -190,7 +191,7 @@ def test_a_small_face_is_recognised_from_the_second_stream(camera: Camera, pack:
         holding = hold(camera)
         reader = Pair([Shot(seconds=2, people=(EILEEN, ADA)), Shot(seconds=3)], with_detail=with_detail)
         loop_of(camera, reader, holding=holding).run()
-        release_lease(holding.lease)
+        release_leases([holding.lease])
         rows = Sighting.objects.order_by("-similarity")
         found[with_detail] = rows[0]
         if with_detail:
@@ -235,9 +236,9 @@ class Hasty(ScriptedReader):
         return frame
 
 
-@pytest.mark.parametrize(("waited", "reason"), [(0.0, "still busy"), (9.0, "waited for its turn")])
+@pytest.mark.parametrize(("waited", "reason"), [(0.0, Drop.STILL_BUSY), (9.0, Drop.NO_TURN)])
 def test_looks_that_the_rate_asked_for_and_that_did_not_take_place_are_counted_by_reason(
-    camera: Camera, pack: Pack, waited: float, reason: str
+    camera: Camera, pack: Pack, waited: float, reason: Drop
 ) -> None:
     reader = Hasty([Shot(seconds=6)])
     loop = loop_of(camera, reader)

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from benchmarks import walks
 from benchmarks.heads import package_people
-from benchmarks.scores import Frame, Scores, score
+from benchmarks.scores import Frame, Scores, iou, score
 from benchmarks.stages import STAGES
 from benchmarks.walks import Pillar, Shot, Stop, Walk
 from recognition.engine import Pack
 from recognition.engine.types import Floats
-from workers.tracking import iou
 
 SIZE = (480, 270)
+Box = tuple[float, float, float, float]
 
 
 def across(person: str, seconds: float, *, y: float = 0.4, size: float = 0.35) -> Walk:
@@ -89,20 +92,19 @@ def test_every_stage_follows_from_its_seed_and_can_be_walked(stage: str) -> None
 # --- scores ----------------------------------------------------------------------------------------------------------
 
 HERE, THERE = (0.0, 0.0, 10.0, 10.0), (100.0, 0.0, 110.0, 10.0)
-Box = tuple[float, float, float, float]
 
 
-def boxes(rows: Sequence[Box]) -> Floats:
+def boxes(*rows: Box) -> Floats:
     return np.array(rows, np.float32).reshape(-1, 4)
 
 
 def frame(truth: dict[int, Box], tracks: dict[int, Box], hidden: Sequence[int] = ()) -> Frame:
     return Frame(
         identities=tuple(truth),
-        boxes=boxes(list(truth.values())),
+        boxes=boxes(*truth.values()),
         asked=tuple(identity not in hidden for identity in truth),
         tracks=tuple(tracks),
-        track_boxes=boxes(list(tracks.values())),
+        track_boxes=boxes(*tracks.values()),
     )
 
 
@@ -142,3 +144,39 @@ def test_a_hidden_face_has_no_right_to_the_track_of_the_one_before_it() -> None:
     moved = (1.0, 0.0, 11.0, 10.0)
     found = score([frame({1: HERE, 2: moved}, {7: HERE}, hidden=[1])] * 3)
     assert found == Scores(faces=3, id_true=3, id_tracks=3)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "share"),
+    [
+        ((0, 0, 10, 10), (0, 0, 10, 10), 1.0),  # the same
+        ((0, 0, 10, 10), (5, 0, 15, 10), 1 / 3),  # half of each
+        ((0, 0, 10, 10), (0, 0, 5, 5), 0.25),  # one inside the other
+        ((0, 0, 10, 10), (10, 0, 20, 10), 0.0),  # touching
+        ((0, 0, 10, 10), (30, 30, 40, 40), 0.0),  # apart
+        ((0, 0, 0, 0), (0, 0, 0, 0), 0.0),  # no area at all
+    ],
+)
+def test_iou_of_two_boxes(a: Box, b: Box, share: float) -> None:
+    assert iou(boxes(a), boxes(b))[0, 0] == pytest.approx(share)
+
+
+def test_iou_compares_every_pair() -> None:
+    assert iou(boxes((0, 0, 1, 1), (2, 2, 3, 3)), boxes((0, 0, 1, 1))).shape == (2, 1)
+    assert iou(boxes(), boxes((0, 0, 1, 1))).shape == (0, 1)
+
+
+@st.composite
+def random_boxes(draw: st.DrawFn) -> Floats:
+    corners = draw(arrays(np.float32, (draw(st.integers(1, 5)), 4), elements=st.floats(0, 500, width=32)))
+    low, high = np.minimum(corners[:, :2], corners[:, 2:]), np.maximum(corners[:, :2], corners[:, 2:])
+    return np.concatenate([low, high + 1], axis=1)
+
+
+@given(a=random_boxes(), b=random_boxes())
+def test_iou_is_a_share_symmetric_and_one_for_itself(a: Floats, b: Floats) -> None:
+    shares = iou(a, b)
+    assert (shares >= 0).all()
+    assert (shares <= 1 + 1e-5).all()
+    np.testing.assert_allclose(shares, iou(b, a).T, rtol=1e-5)
+    np.testing.assert_allclose(np.diag(iou(a, a)), 1, rtol=1e-5)

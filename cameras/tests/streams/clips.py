@@ -114,7 +114,9 @@ def dark(size: tuple[int, int] = SIZE, fps: float = FPS) -> Clip:
 
 @cache
 def other_size(size: tuple[int, int] = (480, 272), fps: float = FPS) -> Clip:
-    return Clip.of(moving(size=size, fps=fps), fps=fps)
+    """The same scene in larger pictures."""
+    rows, columns = np.arange(size[1]) * SIZE[1] // size[1], np.arange(size[0]) * SIZE[0] // size[0]
+    return Clip.of((picture[rows][:, columns] for picture in moving(fps=fps)), fps=fps)
 
 
 def still(clip: Clip) -> Clip:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-import time
 from pathlib import Path
 
 import av
@@ -129,9 +128,8 @@ def test_closing_does_not_wait_for_a_step_that_hangs(tmp_path: Path, monkeypatch
     reader = threading.Thread(target=read)
     reader.start()
     assert body.waits.wait(10)
-    began = time.monotonic()
     capture.close()
-    assert time.monotonic() - began < 5
+    assert reader.is_alive()
     assert not body.closed  # FFmpeg still has its hands on it
     body.let_go.set()
     reader.join(10)

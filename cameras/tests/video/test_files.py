@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from av.video.codeccontext import VideoCodecContext
 
+from cameras.drops import Drop
 from cameras.tests.video.clips import FPS, GOP, Pixels, noisy, opened, pictures_of, rest_of, scene, write
-from cameras.video import Decode, EndOfSource, Picture, SourceFailed, gop
+from cameras.video import Decode, EndOfSource, Picture, SourceFailed, gop, opening
 from cameras.video.gop import GopDecoder
 
 
@@ -115,7 +116,7 @@ def test_damage_in_the_middle_is_counted_and_what_follows_comes(tmp_path: Path) 
     capture.close()
     assert 75 < len(pictures) < 100
     assert (pictures[-1].pts or 0) - (pictures[0].pts or 0) > 3.8
-    assert capture.skipped[gop.DAMAGED] > 0
+    assert capture.skipped[Drop.DAMAGED] > 0
 
 
 def feed_nonsense(decoder: GopDecoder, count: int) -> None:
@@ -131,7 +132,7 @@ def test_a_stream_of_nonsense_is_given_up() -> None:
     decoder = GopDecoder(context, time_base=Fraction(1, 90000), fps=25, shown="the gate")
     with pytest.raises(SourceFailed, match="the gate sends video that can not be decoded"):
         feed_nonsense(decoder, 2 * gop.DAMAGED_MOST)
-    assert decoder.skipped[gop.DAMAGED] == gop.DAMAGED_MOST
+    assert decoder.skipped[Drop.DAMAGED] == gop.DAMAGED_MOST
 
 
 @pytest.mark.parametrize("bframes", [0, 2])
@@ -167,12 +168,27 @@ def test_what_is_no_video_is_said_plainly(tmp_path: Path, monkeypatch: pytest.Mo
     assert "is not a video that can be read" in failure(tmp_path / "letter.mp4")
     assert "holds no pictures" in failure(tmp_path / "folder")
     assert "no video, only sound" in failure(tmp_path / "song.wav")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert "a device or a pipe" in failure(tmp_path / "pipe.mp4")
+    assert "a device or a pipe" in failure("/dev/zero")
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
     assert "may not read" in failure(tmp_path / "letter.mp4")
+
+
+def test_pictures_that_would_take_all_memory_are_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.mp4", noisy(3, size=(320, 240)))
+    for module in (gop, opening):
+        monkeypatch.setattr(module, "PIXELS_MOST", 320 * 240 - 1)
+    assert "has pictures of 320 x 240 pixels, more than are decoded" in failure(path)
+
+    monkeypatch.setattr(opening, "PIXELS_MOST", 320 * 240)  # of a stream that grows later
+    capture = opened(path)
+    assert rest_of(capture) == []
+    assert capture.skipped[Drop.DAMAGED] == 3
 
 
 def test_a_playlist_on_disk_opens_no_address(tmp_path: Path) -> None:

@@ -165,6 +165,22 @@ def test_a_picture_that_breaks_off_is_left_out() -> None:
     assert Scanner().feed(whole[: len(whole) // 2] + whole) == [whole]
 
 
+def test_beginnings_without_an_end_are_passed_over_however_many_there_are() -> None:
+    whole = jpeg(WALL)
+
+    assert Scanner().feed(b"\xff\xd8\xff\xda\x00\x02" * 20_000 + whole) == [whole]
+
+
+@pytest.mark.parametrize("length", ["\u00b2", "9" * 5000, "-1", "many"])
+def test_a_length_that_is_no_number_is_passed_over(length: str) -> None:
+    def answer(request: Handler) -> None:
+        request.say(200, ["Content-Type: image/jpeg", f"Content-Length: {length}"])
+        request.wfile.write(jpeg(WALL))
+
+    with http_camera(answer) as camera:
+        assert len(watch(camera.url, 1)) == 1
+
+
 def test_endless_bytes_without_a_picture_are_not_kept() -> None:
     scanner = Scanner()
     for _ in range(40):
@@ -204,6 +220,15 @@ def test_a_recording_ends() -> None:
         with pytest.raises(EndOfSource):
             take(capture, 10_000)
         assert not capture.is_live
+
+
+@pytest.mark.parametrize("seconds", ["1e-320", "0", "-1", "1e14"])
+def test_segments_may_say_any_length(seconds: str) -> None:
+    with hls_camera() as camera:
+        watch(camera.url, 1)
+        name = next(path for path in camera.requests if path.endswith(".ts")).rpartition("/")[2]
+        camera.playlist = f"#EXTM3U\n#EXTINF:{seconds},\n{name}\n#EXT-X-ENDLIST\n"
+        assert len(watch(camera.url, 1)) == 1
 
 
 def test_a_playlist_that_does_not_go_on() -> None:

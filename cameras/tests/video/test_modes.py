@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cameras.tests.video.clips import GOP, noisy, opened, pictures_of, rest_of, write
+from cameras.drops import Drop
+from cameras.tests.video.clips import FPS, GOP, noisy, opened, pictures_of, rest_of, write
 from cameras.video import Capture, Decode, Picture, gop
 
 COUNT = 4 * GOP
@@ -49,7 +50,7 @@ def test_key_pictures_come_at_once_and_alone(clip: Path) -> None:
     assert numbers(first) == [0]
     rest = rest_of(capture)
     assert numbers(rest) == [25, 50, 75]
-    assert capture.skipped == {gop.NOT_KEY: COUNT - 4}
+    assert capture.skipped == {Drop.NOT_KEY: COUNT - 4}
     check_pixels(first + rest, clip)
     capture.close()
 
@@ -72,7 +73,7 @@ def test_waking_from_nothing_begins_with_the_last_key_picture(clip: Path) -> Non
     assert steps(capture, 60) == []
     after = capture.wake() + rest_of(capture)
     assert numbers(after) == list(range(50, COUNT))
-    assert capture.skipped[gop.NOT_WANTED] == 50
+    assert capture.skipped[Drop.NOT_WANTED] == 50
     check_pixels(after, clip)
     capture.close()
 
@@ -96,7 +97,7 @@ def test_references_are_the_pictures_that_others_need(tmp_path: Path) -> None:
     capture.decode = Decode.REFERENCES
     pictures = rest_of(capture)
     assert COUNT * 0.3 < len(pictures) < COUNT * 0.5
-    assert capture.skipped == {gop.NOT_REFERENCE: COUNT - len(pictures)}
+    assert capture.skipped == {Drop.NOT_REFERENCE: COUNT - len(pictures)}
     check_pixels(pictures, clip)
     capture.close()
 
@@ -107,12 +108,60 @@ def test_changing_what_is_decoded_never_damages_a_picture(clip: Path, seed: int)
     capture, pictures = opened(clip), []
     for _ in range(COUNT):
         if choice.random() < 0.15:
-            capture.decode = choice.choice(list(Decode))
+            capture.decode = choice.choice([mode for mode in Decode if mode is not Decode.ROUGH])
         if choice.random() < 0.05:
             pictures += capture.wake()
         pictures += capture.step()
     assert len(numbers(pictures)) == len(set(numbers(pictures)))
     check_pixels(pictures, clip)
+    capture.close()
+
+
+def off(pictures: list[Picture], clip: Path) -> dict[int, float]:
+    """By how many grey levels each picture differs from the one that is decoded in full, on average."""
+    straight = dict(zip(numbers(everything := pictures_of(clip)), everything, strict=True))
+    return {
+        number: float(np.abs(picture.luma.astype(int) - straight[number].luma).mean())
+        for number, picture in zip(numbers(pictures), pictures, strict=True)
+    }
+
+
+def test_rough_pictures_all_come_and_are_a_little_off_until_the_next_key_picture(clip: Path) -> None:
+    capture = opened(clip)
+    capture.decode = Decode.ROUGH
+    pictures = steps(capture, 2 * GOP + 5)
+    capture.decode = Decode.ALL
+    pictures += rest_of(capture)
+    capture.close()
+    assert numbers(pictures) == list(range(COUNT))
+    by = off(pictures, clip)
+    # How long a group is must be known first, and going back waits for a key picture as well.
+    assert not any(by[number] for number in (*range(GOP), *range(3 * GOP, COUNT)))
+    assert all(0 < by[number] < 5 for number in range(GOP, 3 * GOP))
+    assert not capture.skipped
+
+
+def test_groups_that_are_long_are_not_decoded_roughly(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gop, "ROUGH_SECONDS", 0.5 * GOP / FPS)
+    capture = opened(clip)
+    capture.decode = Decode.ROUGH
+    check_pixels(rest_of(capture), clip)
+    capture.close()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rough_pictures_among_all_other_ways_lose_and_repeat_nothing(clip: Path, seed: int) -> None:
+    choice = random.Random(seed)
+    capture, pictures = opened(clip), []
+    for _ in range(COUNT):
+        if choice.random() < 0.2:
+            capture.decode = choice.choice([Decode.ROUGH, Decode.ROUGH, *Decode])
+        pictures += capture.step()
+    capture.decode = Decode.ALL
+    pictures += rest_of(capture)
+    assert numbers(pictures) == sorted(set(numbers(pictures)))
+    assert len(pictures) + capture.skipped.total() == COUNT
+    assert max(off(pictures, clip).values()) < 5
     capture.close()
 
 
@@ -157,7 +206,7 @@ def test_of_video_that_is_all_key_pictures_few_are_decoded_at_rest(tmp_path: Pat
     capture = opened(clip)
     capture.decode = Decode.KEYFRAMES
     assert len(rest_of(capture)) == 10  # four seconds of 25 pictures each, one every 0.4 s
-    assert capture.skipped == {gop.NOT_KEY: 90}
+    assert capture.skipped == {Drop.NOT_KEY: 90}
     capture.close()
 
 

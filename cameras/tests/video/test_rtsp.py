@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -216,6 +217,30 @@ def test_nobody_and_somebody_else() -> None:
         assert problem(camera.url.replace("rtsps", "rtsp"), IMPATIENT)
     with rtsp_camera() as camera:
         assert "does not speak RTSPS" in problem(camera.url.replace("rtsp", "rtsps"), IMPATIENT)
+
+
+@pytest.mark.parametrize("answer", ["RTSP/1.0 \u00b2\u00b2\u00b2 OK\r\n\r\n", "RTSP/1.0 99999 OK\r\n\r\n"])
+def test_an_answer_without_a_status(answer: str) -> None:
+    assert "does not speak RTSP" in problem(_answering(answer))
+
+
+def test_a_length_that_is_no_number_is_passed_over() -> None:
+    said = problem(_answering(f"RTSP/1.0 200 OK\r\nContent-Length: \u00b2\r\nContent-Length: {'9' * 5000}\r\n\r\n"))
+
+    assert "it describes nothing" in said
+
+
+def _answering(text: str) -> str:
+    """The address of something that answers the first request so, whatever it is."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        with listener, listener.accept()[0] as connection:
+            connection.recv(4096)
+            connection.sendall(text.encode())
+
+    threading.Thread(target=answer, daemon=True).start()
+    return f"rtsp://127.0.0.1:{listener.getsockname()[1]}/live"
 
 
 def test_larger_pictures_come_in_fragments() -> None:
