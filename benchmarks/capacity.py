@@ -1,7 +1,7 @@
 """`python -m benchmarks.capacity`: how many live cameras one machine carries, in one table, and what gives way first.
 
 Every camera is a clip of 1280x720 at 25 frames a second, H.264, paced as live, through which somebody enrolled crosses
-every ten seconds; the crossings of different cameras are spread over time. One camera worker serves all. The ceiling is
+every ten seconds; the crossings of different cameras are spread over time. The ceiling is
 what all cores decode of the same clips when they do nothing else.
 
 A number of cameras is carried when every one of them gets its frames in real time, less than 1 % of the frames that
@@ -77,6 +77,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
     parser.add_argument("--seconds", type=float, default=40.0, help="how long each step is measured (default 40)")
     parser.add_argument("--steps", default=",".join(map(str, STEPS)), help="numbers of cameras, comma between")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="camera workers (default: as many as cores)"
+    )
     parser.add_argument("--idle", choices=["all", "keyframes"], default="all", help="idle decoding of the cameras")
     options = parser.parse_args()
     steps = [int(part) for part in options.steps.split(",")]
@@ -88,7 +91,9 @@ def main() -> None:
         clips = [_clip(folder, number) for number in range(VARIANTS)]
         ceiling = decode_ceiling(clips[0])
         _say(f"All cores decode {ceiling:.1f} such cameras.")
-        print(report(measure(folder / "data", clips, steps, seconds=options.seconds, idle=options.idle), ceiling))
+        with Site(folder / "data", workers=options.workers) as running:
+            found = measure(running, clips, steps, seconds=options.seconds, idle=options.idle)
+    print(report(found, ceiling, options.workers))
 
 
 def decode_ceiling(path: Path) -> float:
@@ -114,24 +119,23 @@ def decode_ceiling(path: Path) -> float:
     return sum(counts) / CEILING_SECONDS / FPS
 
 
-def measure(data_dir: Path, clips: Sequence[Path], steps: Sequence[int], *, seconds: float, idle: str) -> list[Step]:
+def measure(running: Site, clips: Sequence[Path], steps: Sequence[int], *, seconds: float, idle: str) -> list[Step]:
     """The steps up to the first that is not carried."""
-    with Site(data_dir) as running:
-        page = OpenPage(host=HOST, port=running.port, cookie=sign_in())
-        page.start()
-        try:
-            site.enrol({head.name: head.enrolment for head in package_people()})
-            ids: list[int] = []
-            found: list[Step] = []
-            for count in steps:
-                ids += [_add(number, clips[number % len(clips)], idle) for number in range(len(ids), count)]
-                found.append(_step(running, page, ids, seconds))
-                _say(f"{count} cameras: {found[-1].broken or 'carried'}")
-                if found[-1].broken:
-                    break
-            return found
-        finally:
-            page.stop()
+    page = OpenPage(host=HOST, port=running.port, cookie=sign_in())
+    page.start()
+    try:
+        site.enrol({head.name: head.enrolment for head in package_people()})
+        ids: list[int] = []
+        found: list[Step] = []
+        for count in steps:
+            ids += [_add(number, clips[number % len(clips)], idle) for number in range(len(ids), count)]
+            found.append(_step(running, page, ids, seconds))
+            _say(f"{count} cameras: {found[-1].broken or 'carried'}")
+            if found[-1].broken:
+                break
+        return found
+    finally:
+        page.stop()
 
 
 def _clip(folder: Path, number: int) -> Path:
@@ -159,11 +163,11 @@ def _step(running: Site, page: OpenPage, ids: list[int], seconds: float) -> Step
 
     running.wait_for(online, f"{len(ids)} cameras to be online")
     time.sleep(SETTLE_SECONDS)
-    began, before, spent = datetime.now(UTC), live.statuses(cameras), running.worker.cpu_times()
+    began, before, spent = datetime.now(UTC), live.statuses(cameras), _spent(running)
     machine = psutil.cpu_times()
     time.sleep(seconds)
     span = (datetime.now(UTC) - began).total_seconds()
-    after, used, busy = live.statuses(cameras), running.worker.cpu_times(), psutil.cpu_times()
+    after, used, busy = live.statuses(cameras), _spent(running), psutil.cpu_times()
     time.sleep(1.5)  # what was captured last is still on its way
     until = datetime.fromtimestamp(began.timestamp() + span - 2, UTC)
     seen = Sighting.objects.filter(camera__in=ids, first_seen__range=(began, until))
@@ -178,13 +182,18 @@ def _step(running: Site, page: OpenPage, ids: list[int], seconds: float) -> Step
         sightings=seen.count(),
         known=seen.exclude(person=None).count(),
         latencies=tuple(page.told.get(a.pk, float("inf")) - a.captured_at.timestamp() for a in alerts),
-        worker_cpu=(used.user + used.system - spent.user - spent.system) / span,
+        worker_cpu=(used - spent) / span,
         machine_cpu=(busy.user + busy.system - machine.user - machine.system) / span,
-        memory_mb=running.worker.memory_full_info().uss / 2**20,
+        memory_mb=sum(worker.memory_full_info().uss for worker in running.workers) / 2**20,
     )
 
 
-def report(steps: Sequence[Step], ceiling: float) -> str:
+def _spent(running: Site) -> float:
+    """CPU seconds of all camera workers so far."""
+    return sum(sum(worker.cpu_times()[:2]) for worker in running.workers)
+
+
+def report(steps: Sequence[Step], ceiling: float, workers: int) -> str:
     """The table, and under it what it says."""
     rows = [
         [
@@ -205,8 +214,8 @@ def report(steps: Sequence[Step], ceiling: float) -> str:
         "Wanted frames missed",
         "Deciding frame → alert at the page, p50 / p95",
         "Sightings named",
-        "Cores used, worker / machine",
-        "Memory of the worker",
+        "Cores used, workers / machine",
+        "Memory of the workers",
         "",
     ]
     first, last = steps[0], steps[-1]
@@ -215,7 +224,7 @@ def report(steps: Sequence[Step], ceiling: float) -> str:
         [
             table(head, rows),
             "",
-            f"Bare decoding on all {os.cpu_count()} cores: {ceiling:.1f} such cameras. "
+            f"{workers} camera workers. Bare decoding on all {os.cpu_count()} cores: {ceiling:.1f} such cameras. "
             f"Memory of each further camera: {each:.0f} MB.",
         ]
     )

@@ -64,9 +64,10 @@ class Database:
 class Site:
     """Everything that runs; stops it all when left."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, workers: int = 1) -> None:
         self._stack = ExitStack()
         self._data_dir = data_dir
+        self._count = workers
         self._log = data_dir / "processes.log"
 
     def __enter__(self) -> Self:
@@ -86,8 +87,8 @@ class Site:
         where = ["-b", HOST, "-p", str(self.port)]
         web = self._run(stack, [sys.executable, "-m", "daphne", "-v", "0", *where, "config.asgi:application"])
         self.web = psutil.Process(web.pid)
-        worker = self._run(stack, [sys.executable, "manage.py", "camera_worker"])
-        self.worker = psutil.Process(worker.pid)
+        command = [sys.executable, "manage.py", "camera_worker"]
+        self.workers = [psutil.Process(self._run(stack, command).pid) for _ in range(self._count)]
         stack.callback(_start_beat())
         self.wait_for(lambda: _answers(self.port), "Daphne to answer")
 
@@ -96,6 +97,12 @@ class Site:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         stack.callback(_end, process)
         return process
+
+    @property
+    def worker(self) -> psutil.Process:
+        """The only camera worker."""
+        (worker,) = self.workers
+        return worker
 
     def said(self) -> str:
         """The end of what the processes wrote."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import scipy
 
+SWITCH_SECONDS = 0.0005  # how long a thread may keep the interpreter while others wait: all of them wait often, briefly
 _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _OPENBLAS = (  # the names that wheels give to one function
     "scipy_openblas_set_num_threads64_",
@@ -26,6 +28,7 @@ _OPENBLAS = (  # the names that wheels give to one function
 
 def one_thread_each() -> None:
     """To be called once, when a process that runs cameras starts: OpenCV, BLAS and faiss use one thread a call."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     for name in _VARIABLES:  # for libraries that are loaded later, and for child processes
         os.environ.setdefault(name, "1")
     import faiss  # it tells the log of its processor when it is loaded, also of commands that never search

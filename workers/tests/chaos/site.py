@@ -26,7 +26,7 @@ from cameras.live import Status
 from cameras.models import Camera, CameraEvent, CameraLease, EventKind, Sighting
 from cameras.services import add_camera, remove_camera
 from config import embedded, redis
-from config.embedded_layout import POSTGRES_PORT, Layout
+from config.embedded_layout import POSTGRES_PORT, Layout, end_leftovers
 from config.schema import migrate_if_behind
 from recognition import gallery
 from workers.up import Address, commands
@@ -137,6 +137,9 @@ class Site:
         order = [name for name in self.processes if name != "services"]
         for name in (*order, *(["services"] if "services" in self.processes else [])):
             self.end(name)
+        layout = Layout.of(self.data_dir)  # nothing stays behind, whatever was done to the keeper
+        end_leftovers(names=("postgres",), cwd=layout.pgdata)
+        end_leftovers(names=("redis-server", "valkey-server"), cwd=layout.redis_socket.parent)
 
     # --- the servers ---------------------------------------------------------------------------------------------
 
