@@ -101,8 +101,9 @@ class Viewer:
             now = loop.time()
             waiting = [(seat.due, camera_id) for camera_id, seat in self._seats.items() if seat.newest and seat.free]
             due, camera_id = min(waiting, default=(math.inf, 0))
-            if due <= now:
-                return camera_id, self._take(self._seats[camera_id], now)
+            seat = self._seats.get(camera_id)
+            if due <= now and seat is not None and seat.newest is not None:
+                return camera_id, self._take(seat, seat.newest, now)
             if now >= end:
                 return None
             # One future and one timer: with sixteen viewers of ten pictures a second, a task for each would be felt.
@@ -118,9 +119,7 @@ class Viewer:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _take(self, seat: _Seat, now: float) -> live.Picture:
-        picture = seat.newest
-        assert picture is not None  # noqa: S101  (only seats with a picture are chosen)
+    def _take(self, seat: _Seat, picture: live.Picture, now: float) -> live.Picture:
         # A little early is in time: pictures that come exactly as often as they are wanted must not be every other one.
         seat.due = max(seat.due, now - 0.5 / seat.fps) + 0.9 / seat.fps
         seat.newest = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 
 from cameras.drops import Drop
@@ -14,7 +15,7 @@ from cameras.video.gop import KEY_SECONDS
 from cameras.video.types import Decode, EndOfSource, Picture
 
 
-class MadeCapture:
+class MadeCapture(ABC):
     """A capture whose pictures are numbered from 0 and made one at a time."""
 
     codec = ""
@@ -62,6 +63,6 @@ class MadeCapture:
         self.decode_ms += 0.05 * ((time.thread_time() - began) * 1000 - self.decode_ms)
         return pictures
 
+    @abstractmethod
     def _picture(self, number: int) -> list[Picture]:
         """The picture of this number; nothing where it is damaged."""
-        raise NotImplementedError
