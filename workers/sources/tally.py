@@ -10,6 +10,7 @@ from cameras.live import State
 from cameras.video import Capture, Picture
 
 _RATE_SECONDS = 5.0
+_LEAST_SECONDS = 0.3  # frames that came with the opening of a source say nothing of its rate
 _RATE_MOST = 100
 
 
@@ -61,7 +62,7 @@ class Tally:
             self.size = size
 
     def rate(self, now: float) -> float:
-        """Frames a second that came lately, decoded or not."""
+        """Frames a second that came lately, decoded or not; 0 until enough came to tell a rate from a burst."""
         seen = list(self._seen)
         if len(seen) < 2 or now - seen[-1][0] > max(_RATE_SECONDS, 3 * (seen[-1][0] - seen[-2][0])):
             return 0.0
@@ -69,7 +70,8 @@ class Tally:
             (each for each in seen[:-1] if seen[-1][0] - each[0] <= _RATE_SECONDS),
             seen[-2],
         )
-        return (seen[-1][1] - first[1]) / max(1e-6, seen[-1][0] - first[0])
+        span = seen[-1][0] - first[0]
+        return (seen[-1][1] - first[1]) / span if span >= _LEAST_SECONDS else 0.0
 
 
 class Tallied:
