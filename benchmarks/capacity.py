@@ -81,6 +81,7 @@ def main() -> None:
         "--workers", type=int, default=os.cpu_count(), help="camera workers (default: as many as cores)"
     )
     parser.add_argument("--idle", choices=["all", "keyframes"], default="all", help="idle decoding of the cameras")
+    parser.add_argument("--clips", type=Path, help="a folder in which the clips are made, and kept for the next time")
     options = parser.parse_args()
     steps = [int(part) for part in options.steps.split(",")]
     with tempfile.TemporaryDirectory(prefix="lynceus-capacity-") as name:
@@ -88,7 +89,9 @@ def main() -> None:
         (folder / "data").mkdir()
         site.prepare(folder / "data")
         _say("Making the clips …")
-        clips = [_clip(folder, number) for number in range(VARIANTS)]
+        kept = options.clips or folder
+        kept.mkdir(parents=True, exist_ok=True)
+        clips = [_clip(kept, number) for number in range(VARIANTS)]
         ceiling = decode_ceiling(clips[0])
         _say(f"All cores decode {ceiling:.1f} such cameras.")
         with Site(folder / "data", workers=options.workers) as running:
@@ -140,7 +143,8 @@ def measure(running: Site, clips: Sequence[Path], steps: Sequence[int], *, secon
 
 def _clip(folder: Path, number: int) -> Path:
     path = folder / f"crossing-{number}.mp4"
-    walks.crossing(path, seconds=CLIP_SECONDS, fps=FPS, every=EVERY, after=number / VARIANTS)
+    if not path.with_suffix(".json").exists():  # the truth is written when the film is whole
+        walks.crossing(path, seconds=CLIP_SECONDS, fps=FPS, every=EVERY, after=number / VARIANTS)
     return path
 
 

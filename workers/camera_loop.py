@@ -34,7 +34,7 @@ from workers.looking import Expected, Masks, Region, find, plan, whole
 from workers.motion import Motion, MotionGate
 from workers.preview import Mark
 from workers.rates import Attention, Pace
-from workers.regions import Box, beside
+from workers.regions import Box, beside, overlap
 from workers.reporter import Reporter, reporter
 from workers.scribe import Scribe, scribe
 from workers.showing import Showing
@@ -53,9 +53,11 @@ MOVING_SECONDS = 8.0  # and so often while something moves without a pause
 SEARCH_SECONDS = 1.0  # what moves around a face that is followed is searched for others so often
 DOUBT_SECONDS = 0.4  # while nothing moves: faces that are not decided are looked at so often,
 HOLD_SECONDS = 0.8  # and those that are
-REST_SECONDS = 2.0  # without motion and faces: then the reader may rest
+REST_SECONDS = 0.8  # without motion and faces: then the reader may rest
+AWAY_SECONDS = 0.6  # a face that was looked for in vain and not seen for so long keeps nobody awake
 FAST = 0.35  # of a face's side between two looks: so fast a face is looked at as often as can be
 BARREN = ((20.0, 1.0), (5.0, 0.5), (float("-inf"), 0.0))  # after so long without a face: how often it is searched
+BESIDE = ((0.5, 0.5), (float("-inf"), 0.0))  # likewise for what moves beside faces that are followed
 EARLY_SECONDS = 0.02  # before a look is due the loop asks for a frame
 MARK_SECONDS = 0.5  # a face that was not found for so long is not marked
 
@@ -112,6 +114,8 @@ class CameraLoop:
         never = float("-inf")
         self._moved_t = self._still_t = never  # when something, or nothing, moved last
         self._barren_t = never  # since when something moves that shows no face
+        self._beside_t = never  # since when something moves beside the faces in view that shows no other face
+        self._moving: tuple[Box, ...] = ()  # where something moved when it was looked last
         self._detected_t = self._searched_t = self._whole_t = never
         self._frames_in = 0
         self._rests = False
@@ -209,10 +213,11 @@ class CameraLoop:
         motion = self._gate.look(frame.luma)
         self._view = self._tamper.look(self._gate.grey, frame.t)
         self._following.expire(frame.t)
-        if motion.moved or self._following.tracks:
+        if motion.moved or any(self._is_in_view(track, frame.t) for track in self._following.tracks):
             self._moved_t = frame.t
         if not motion.moved or self._still_t == float("-inf"):
             self._still_t = self._barren_t = frame.t
+        self._note_beside(frame.t, motion)
         self._rests = frame.t - self._moved_t >= REST_SECONDS
         if self._rests:
             self._reader.rest()
@@ -221,13 +226,24 @@ class CameraLoop:
         self._pace.tune(self._attention(frame.t, motion), self._shared.turns.share, frame.t)
         return motion
 
+    def _is_in_view(self, track: Track, t: float) -> bool:
+        """Whether the face was there when it was looked for last, or a moment ago."""
+        return track.last_t >= self._detected_t or t - track.last_t < AWAY_SECONDS
+
+    def _note_beside(self, t: float, motion: Motion) -> None:
+        """What moves beside the faces in view is news where nothing moved a moment ago."""
+        before, self._moving = self._moving, motion.regions
+        if not all(any(overlap(box, old) for old in before) for box in self._unexplained(t, motion)):
+            self._beside_t = t
+
     def _attention(self, t: float, motion: Motion) -> Attention:
         """Calm is who has only faces in view that are decided, and do not hurry."""
         tracks = self._following.tracks
         if not tracks or not all(self._following.is_firm(track) for track in tracks):
             return Attention.KEEN
         fast = any(_stride(track, t, t + self._pace.interval) > FAST for track in tracks)
-        return Attention.KEEN if fast or self._unexplained(t, motion) else Attention.CALM
+        is_news = _pause(BESIDE, t - self._beside_t) == 0 and bool(self._unexplained(t, motion))
+        return Attention.KEEN if fast or is_news else Attention.CALM
 
     def _is_worth(self, t: float, motion: Motion) -> bool:
         """Whether faces are looked for in this frame at all."""
@@ -245,9 +261,12 @@ class CameraLoop:
         return motion.moved and t - max(self._whole_t, self._still_t) >= MOVING_SECONDS
 
     def _is_search_due(self, t: float) -> bool:
-        """What has moved for long without showing a face, as trees do, is searched less often."""
-        barren = t - self._barren_t
-        return t - self._searched_t >= next(pause for least, pause in BARREN if barren >= least)
+        """What has moved for long without showing a face, as trees do, is searched less often, and so is the body
+        of somebody whose face is followed already."""
+        pause = _pause(BARREN, t - self._barren_t)
+        if self._following.tracks:
+            pause = max(pause, _pause(BESIDE, t - self._beside_t))
+        return t - self._searched_t >= pause
 
     def _unexplained(self, t: float, motion: Motion) -> list[Box]:
         """Where something moves that is nobody who is followed."""
@@ -290,7 +309,10 @@ class CameraLoop:
             small = settings.SMALL_FACES == "all"
             found = find(frame.image, self._regions(frame, motion), snapshot.pack, small_faces=small)
             found = self._masks.without(found, frame.image)
+            count = len(self._following.tracks)
             self._following.take(Faces(frame, snapshot.pack, found), cut=motion.cut)
+            if len(self._following.tracks) > count:  # others may come along
+                self._beside_t = frame.t
             self._following.decide(frame.t, snapshot)
         self._detected_t = frame.t
         if len(found):
@@ -323,6 +345,11 @@ class CameraLoop:
                 if w.track.confirmed and self._detected_t - w.track.last_t < MARK_SECONDS
             ],
         )
+
+
+def _pause(steps: tuple[tuple[float, float], ...], barren: float) -> float:
+    """How long to wait between two searches that have been in vain for so long."""
+    return next(pause for least, pause in steps if barren >= least)
 
 
 def _stride(track: Track, t: float, later: float) -> float:

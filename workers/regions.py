@@ -76,7 +76,7 @@ def _merged(boxes: list[Box]) -> list[Box]:
     """Boxes that overlap become one; then, while there are too many, the two that waste least together."""
     while len(boxes) > 1:
         pairs = list(combinations(boxes, 2))
-        pair = next((each for each in pairs if _overlap(*each)), None)
+        pair = next((each for each in pairs if overlap(*each)), None)
         if pair is None and len(boxes) <= MOST:
             break
         a, b = pair or min(pairs, key=lambda each: _area(_around(*each)) - _area(each[0]) - _area(each[1]))
@@ -84,7 +84,8 @@ def _merged(boxes: list[Box]) -> list[Box]:
     return boxes
 
 
-def _overlap(a: Box, b: Box) -> bool:
+def overlap(a: Box, b: Box) -> bool:
+    """Whether the boxes have some of the picture in common."""
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
