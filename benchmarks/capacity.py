@@ -1,7 +1,7 @@
 """`python -m benchmarks.capacity`: how many live cameras one machine carries, in one table, and what gives way first.
 
 Every camera is a clip of 1280x720 at 25 frames a second, H.264, paced as live, through which somebody enrolled crosses
-every ten seconds; the crossings of different cameras are spread over time. The ceiling is
+every ten seconds; the crossings of different cameras are spread evenly over these. The ceiling is
 what all cores decode of the same clips when they do nothing else.
 
 A number of cameras is carried when every one of them gets its frames in real time, less than 1 % of the frames that
@@ -56,6 +56,12 @@ class Step:
     worker_cpu: float
     machine_cpu: float
     memory_mb: float
+    seconds: float
+
+    @property
+    def looks(self) -> float:
+        """Looks a second and camera that the rate asked for."""
+        return self.wanted / self.cameras / self.seconds
 
     @property
     def missed_share(self) -> float:
@@ -144,7 +150,7 @@ def measure(running: Site, clips: Sequence[Path], steps: Sequence[int], *, secon
 def _clip(folder: Path, number: int) -> Path:
     path = folder / f"crossing-{number}.mp4"
     if not path.with_suffix(".json").exists():  # the truth is written when the film is whole
-        walks.crossing(path, seconds=CLIP_SECONDS, fps=FPS, every=EVERY, after=number / VARIANTS)
+        walks.crossing(path, seconds=CLIP_SECONDS, fps=FPS, every=EVERY, later=number * EVERY / VARIANTS)
     return path
 
 
@@ -187,7 +193,8 @@ def _step(running: Site, page: OpenPage, ids: list[int], seconds: float) -> Step
         known=seen.exclude(person=None).count(),
         latencies=tuple(page.told.get(a.pk, float("inf")) - a.captured_at.timestamp() for a in alerts),
         worker_cpu=(used - spent) / span,
-        machine_cpu=(busy.user + busy.system - machine.user - machine.system) / span,
+        machine_cpu=(sum(busy[:3]) - sum(machine[:3])) / span,  # user, nice, system
+        seconds=span,
         memory_mb=sum(worker.memory_full_info().uss for worker in running.workers) / 2**20,
     )
 
@@ -203,6 +210,7 @@ def report(steps: Sequence[Step], ceiling: float, workers: int) -> str:
         [
             str(step.cameras),
             f"{step.fps_least:.1f} / {step.fps_mean:.1f}",
+            f"{step.looks:.1f}",
             f"{step.missed:,} of {step.wanted:,} ({step.missed_share:.2%})",
             p50_p95(step.latencies),
             f"{step.known} of {step.sightings}",
@@ -215,6 +223,7 @@ def report(steps: Sequence[Step], ceiling: float, workers: int) -> str:
     head = [
         "Cameras",
         "Frames a second, least / mean",
+        "Looks wanted a second",
         "Wanted frames missed",
         "Deciding frame → alert at the page, p50 / p95",
         "Sightings named",

@@ -163,6 +163,7 @@ def crossing(
     size: tuple[int, int] = SIZE,
     takes: float = 4.0,
     after: float = 0.5,
+    later: float = 0.0,
     seed: int = 0,
     background: str = BACKGROUNDS[0],
 ) -> Clip:
@@ -171,20 +172,22 @@ def crossing(
     Encoded at CAMERA_BIT_RATE, which the noise of the sensor takes up, so that it is as much work to decode as what a
     camera sends.
 
-    `after`: which part of each pause passes before the crossing, in [0, 1].
+    `after`: which part of each pause passes before the crossing, in [0, 1]. `later`: by how many seconds all crossings
+    are moved; what would lie beyond the end is at the beginning, so that a film that is looped shows it whole.
     """
     names = list(people) or [head.name for head in heads or package_people()]
     ways = []
     for number in range(math.ceil(seconds / every)):
-        start = number * every + (every - takes) * after
+        start = (number * every + (every - takes) * after + later) % seconds
         left, right = (-_MARGIN, 1 + _MARGIN) if number % 2 == 0 else (1 + _MARGIN, -_MARGIN)
         height = 0.35 + 0.06 * (number % 3)
-        stops = (
-            Stop(t=start, x=left, y=height, size=0.17),
-            Stop(t=start + takes / 2, x=0.5, y=height, size=0.21),
-            Stop(t=start + takes, x=right, y=height, size=0.19),
-        )
-        ways.append(Walk(person=names[number % len(names)], stops=stops, seed=seed + number))
+        for begin in (start, start - seconds) if start + takes > seconds else (start,):
+            stops = (
+                Stop(t=begin, x=left, y=height, size=0.17),
+                Stop(t=begin + takes / 2, x=0.5, y=height, size=0.21),
+                Stop(t=begin + takes, x=right, y=height, size=0.19),
+            )
+            ways.append(Walk(person=names[number % len(names)], stops=stops, seed=seed + number))
     shot = Shot(seconds=seconds, walks=tuple(ways), background=background)
     return render(path, [shot], heads=heads, fps=fps, size=size, seed=seed, bit_rate=CAMERA_BIT_RATE)
 

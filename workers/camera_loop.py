@@ -213,7 +213,7 @@ class CameraLoop:
         motion = self._gate.look(frame.luma)
         self._view = self._tamper.look(self._gate.grey, frame.t)
         self._following.expire(frame.t)
-        if motion.moved or any(self._is_in_view(track, frame.t) for track in self._following.tracks):
+        if motion.regions or any(self._is_in_view(track, frame.t) for track in self._following.tracks):
             self._moved_t = frame.t
         if not motion.moved or self._still_t == float("-inf"):
             self._still_t = self._barren_t = frame.t

@@ -5,8 +5,8 @@ least goes first: served is the time it computed, divided by its weight (start-t
 A camera that comes back after a pause starts level with the others and has no arrears to claim. So each gets what it
 asks for as long as that is less than its fair share, however much the others want.
 
-`share` says what part of the rates that cameras ask for the machine can give, in (0, 1]: it falls while turns are
-waited for and rises again slowly. Times in seconds. Safe to use from any number of threads.
+`share` says what part of the rates that cameras ask for the machine can give, in (0, 1]: it falls while more than a few
+turns are waited for long enough that looks would be missed, and rises again slowly. Times in seconds. Safe to use from any number of threads.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from workers.threads import cores
 
 LEAST_SHARE = 0.1
 _WEIGH_SECONDS = 1.0  # how often the load is looked at
-_LATE = 0.1  # a mean wait that nobody minds
-_FALL, _RISE = 0.8, 0.05
+_LATE = 0.1  # a longer wait is half of the time between two looks
+_LATE_MOST = 0.05  # of the turns: so many may be late
+_FALL, _RISE = 0.85, 0.04
 
 
 @dataclass(slots=True, eq=False)
@@ -43,8 +44,8 @@ class Turns:
         self._served: dict[Hashable, float] = {}
         self._running: dict[Hashable, float] = {}  # who computes, and since when
         self._level = 0.0  # what the least served of those who want to compute had been served
-        self._busy = self._waited = 0.0
-        self._count = 0
+        self._busy = 0.0
+        self._count = self._late = 0  # turns that came, or were given up, since then, and those that came late
         self._weighed_at = clock()
         self._utilisation = 0.0
         self._share = 1.0
@@ -121,8 +122,11 @@ class Turns:
             waiting.called.set()
 
     def _note_wait(self, waiting: _Waiting) -> None:
-        self._waited += self._clock() - waiting.since
+        self._late += self._is_late(waiting)
         self._count += 1
+
+    def _is_late(self, waiting: _Waiting) -> bool:
+        return self._clock() - waiting.since > _LATE
 
     def _weigh(self) -> None:
         """Looks at the load, now and then; the lock is held."""
@@ -130,12 +134,12 @@ class Turns:
         span = now - self._weighed_at
         if span < _WEIGH_SECONDS:
             return
-        waits = [now - one.since for one in self._waiting.values()]
-        late = (self._waited + sum(waits)) / max(1, self._count + len(waits))
+        late = self._late + sum(self._is_late(one) for one in self._waiting.values())
+        is_short = late > _LATE_MOST * (self._count + len(self._waiting))
         self._utilisation = min(1.0, self._busy / (span * self.slots))
-        self._share = max(LEAST_SHARE, self._share * _FALL) if late > _LATE else min(1.0, self._share + _RISE)
-        self._busy = self._waited = 0.0
-        self._count, self._weighed_at = 0, now
+        self._share = max(LEAST_SHARE, self._share * _FALL) if is_short else min(1.0, self._share + _RISE)
+        self._busy = 0.0
+        self._count, self._late, self._weighed_at = 0, 0, now
 
 
 @cache

@@ -20,8 +20,9 @@ from cameras.models import Camera, Sighting, Verdict
 from cameras.services import add_camera
 from cameras.video.types import Picture
 from recognition.engine import Image, Pack
-from workers import sightings
+from workers import camera_loop, sightings
 from workers.camera_loop import REST_SECONDS, CameraLoop, Shared
+from workers.looking import Region, find
 from workers.scribe import Scribe
 from workers.sources import Frame
 from workers.tests import scenes
@@ -148,13 +149,89 @@ def test_a_scene_without_motion_lets_the_reader_rest_until_something_moves(
     reader = ScriptedReader([Shot(seconds=REST_SECONDS + 3), Shot(seconds=0.5, people=(EILEEN,))])
     rested: list[bool] = []
     reader.at = {
-        REST_SECONDS - 1: lambda: rested.append(reader.is_resting),
+        REST_SECONDS / 2: lambda: rested.append(reader.is_resting),
         REST_SECONDS + 2: lambda: rested.append(reader.is_resting),
     }
     loop_of(camera, reader).run()
     assert rested == [False, True]
     assert not reader.is_resting
     assert pixels.count(scenes.SIZE[0] * scenes.SIZE[1]) <= 2  # the whole frame: once at first, once for who came
+
+
+def test_who_went_away_keeps_no_camera_awake(camera: Camera, pack: Pack) -> None:
+    rested: list[bool] = []
+    reader = ScriptedReader([Shot(seconds=2, people=(EILEEN,)), Shot(seconds=6)])
+    reader.at = {1.9: lambda: rested.append(reader.is_resting), 4.5: lambda: rested.append(reader.is_resting)}
+    loop = loop_of(camera, reader)
+    while len(rested) < 2:
+        loop.step()
+    assert rested == [False, True]
+    assert loop._following.tracks  # she may come back
+
+
+def test_who_stands_still_keeps_the_camera_awake(camera: Camera, pack: Pack) -> None:
+    class Still(ScriptedReader):
+        """Nothing moves after the first picture."""
+
+        kept: Image | None = None
+
+        def next(self, timeout: float) -> Frame | None:
+            frame = super().next(timeout)
+            if frame is None:
+                return None
+            self.kept = frame.image if self.kept is None else self.kept
+            return Frame.of(self.kept, t=frame.t, captured_at=frame.captured_at, received=frame.received)
+
+    reader = Still([Shot(seconds=8, people=(EILEEN,))])
+    rested: list[bool] = []
+    reader.at = {second: lambda: rested.append(reader.is_resting) for second in (2.0, 4.0, 6.0, 7.9)}
+    loop_of(camera, reader).run()
+    assert rested == [False] * 4
+
+
+class Busy(ScriptedReader):
+    """Beside the people something without a face moves all the time."""
+
+    def next(self, timeout: float) -> Frame | None:
+        frame = super().next(timeout)
+        if frame is None:
+            return None
+        image, left = frame.image.copy(), 430 + round(12 * np.sin(5 * frame.t))
+        image[90:250, left : left + 30] = (30, 200, 90)
+        return Frame.of(image, t=frame.t, captured_at=frame.captured_at, received=frame.received)
+
+
+def test_what_moves_beside_a_face_without_showing_one_is_searched_less_often(
+    camera: Camera, pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches: list[float] = []
+    looks: list[float] = []
+
+    def spied(image: Image, regions: Sequence[Region], *rest: Any, **options: Any) -> Any:
+        assert loop._last is not None
+        looks.append(loop._last.t)
+        searches.extend(looks[-1:] if any(not region.follows for region in regions) else [])
+        return find(image, regions, *rest, **options)
+
+    monkeypatch.setattr(camera_loop, "find", spied)
+    loop = loop_of(camera, Busy([Shot(seconds=1), Shot(seconds=7, people=(EILEEN,))]))
+    loop.run()
+    later = [t for t in searches if t >= 3]
+    assert 4 <= len(later) <= 11  # twice a second and not at each of five looks
+    assert len([t for t in looks if t >= 3]) >= 12
+
+
+def test_who_comes_beside_somebody_who_is_followed_is_seen_within_a_second(
+    camera: Camera, pack: Pack, enrolled: Enrol
+) -> None:
+    enrolled(BEN)
+    shots = [Shot(seconds=4, people=(EILEEN,)), Shot(seconds=2, people=(EILEEN, BEN)), Shot(seconds=4)]
+    began: list[float] = []
+    reader = ScriptedReader(shots)
+    reader.at = {4.0: lambda: began.append(reader._began.timestamp() + 4.0)}
+    loop_of(camera, reader).run()
+    row = Sighting.objects.get(person__name=BEN)
+    assert row.first_seen.timestamp() - began[0] <= 0.7
 
 
 class Pair(ScriptedReader):
@@ -242,7 +319,7 @@ def test_looks_that_the_rate_asked_for_and_that_did_not_take_place_are_counted_b
 ) -> None:
     reader = Hasty([Shot(seconds=6)])
     loop = loop_of(camera, reader)
-    for _ in range(10):
+    for _ in range(6):
         loop.step()
     assert loop._pace.missed == 0
     reader.between = 9  # one second without a look, at five a second
@@ -250,7 +327,7 @@ def test_looks_that_the_rate_asked_for_and_that_did_not_take_place_are_counted_b
     loop.step()
     assert loop._pace.missed == 4
     assert loop._drops[reason] == 4
-    assert loop._pace.wanted == 5 + 5
+    assert loop._pace.wanted == 3 + 5
 
 
 def test_what_a_resting_reader_leaves_out_was_not_missed(camera: Camera, pack: Pack) -> None:
