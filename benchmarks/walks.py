@@ -178,10 +178,10 @@ def crossing(
     names = list(people) or [head.name for head in heads or package_people()]
     ways = []
     for number in range(math.ceil(seconds / every)):
-        start = (number * every + (every - takes) * after + later) % seconds
+        start = number * every + (every - takes) * after
         left, right = (-_MARGIN, 1 + _MARGIN) if number % 2 == 0 else (1 + _MARGIN, -_MARGIN)
         height = 0.35 + 0.06 * (number % 3)
-        for begin in (start, start - seconds) if start + takes > seconds else (start,):
+        for begin in (start + later, start + later - seconds) if start < seconds else (start,):
             stops = (
                 Stop(t=begin, x=left, y=height, size=0.17),
                 Stop(t=begin + takes / 2, x=0.5, y=height, size=0.21),
