@@ -6,7 +6,8 @@ A camera that comes back after a pause starts level with the others and has no a
 asks for as long as that is less than its fair share, however much the others want.
 
 `share` says what part of the rates that cameras ask for the machine can give, in (0, 1]: it falls while more than a few
-turns are waited for long enough that looks would be missed, and rises again slowly. Times in seconds. Safe to use from any number of threads.
+turns are waited for long enough that looks would be missed, and rises again slowly. Times in seconds. Safe to use from
+any number of threads.
 """
 
 from __future__ import annotations
