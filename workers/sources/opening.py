@@ -20,7 +20,7 @@ def capture_options(camera: Camera) -> CaptureOptions:
     """How this site opens the camera's streams."""
     return CaptureOptions(
         network=camera_network(),
-        transport=camera.transport,
+        transport=Transport(camera.transport).value,  # of a camera that was just added it is an enum's member
         hardware=settings.CAMERA_HARDWARE_DECODING,
         open_seconds=settings.CAMERA_TIMEOUT_SECONDS,
         read_seconds=settings.CAMERA_TIMEOUT_SECONDS,

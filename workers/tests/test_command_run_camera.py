@@ -8,7 +8,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,15 @@ from django.core.management import CommandError, call_command
 from cameras.leases import take_lease
 from cameras.models import Camera, Sighting
 from cameras.services import add_camera
+from cameras.tests.streams import hls_camera, mjpeg_camera, rtsp_camera, snapshot_camera
+from cameras.tests.streams.http import HttpCamera
+from cameras.tests.streams.rtsp import RtspCamera
 from config.redis import client
 from recognition.models import Person
 from recognition.services import Upload, enrol
 from workers.tests.conftest import Enrol
 from workers.tests.scenes import BEN, EILEEN, Shot, clip, frames
-from workers.tests.servers import absent_camera, mjpeg_camera
+from workers.tests.servers import absent_camera
 from workers.tracking import LOST_SECONDS
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("at_once", "signals_restored")]
@@ -161,13 +165,27 @@ def _interrupt_once_online() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_a_stream_of_pictures_over_http_is_run() -> None:
-    with mjpeg_camera(pictures=10_000) as camera:
+@pytest.mark.parametrize(
+    ("camera", "words"),
+    [
+        pytest.param(rtsp_camera, [], id="RTSP over TCP"),
+        pytest.param(rtsp_camera, ["--transport", "udp"], id="RTSP over UDP"),
+        pytest.param(mjpeg_camera, [], id="MJPEG"),
+        pytest.param(snapshot_camera, [], id="snapshots"),
+        pytest.param(hls_camera, ["--idle"], id="HLS"),
+    ],
+)
+def test_every_kind_of_stream_is_run(
+    camera: Callable[..., AbstractContextManager[RtspCamera | HttpCamera]], words: list[str]
+) -> None:
+    with camera(user="viewer", password="hunter2") as stream:
         interrupt = threading.Thread(target=_interrupt_once_online)
         interrupt.start()
-        assert events("--source", camera.url) == []
+        assert events("--source", stream.url, *words) == []
         interrupt.join()
-        assert camera.connections >= 1
+    row = Camera.objects.get()
+    assert row.transport == ("udp" if words[:1] == ["--transport"] else "tcp")
+    assert "hunter2" not in f"{row.name} {row.address}"
 
 
 def test_what_can_not_be_run_is_said_in_a_sentence(tmp_path: Path) -> None:
