@@ -116,6 +116,16 @@ def test_the_share_falls_while_turns_are_waited_for_and_rises_again() -> None:
     assert turns.utilisation < 0.1
 
 
+@pytest.mark.parametrize(("cost", "share"), [(0.12, 1.0), (0.25, LEAST_SHARE)])
+def test_a_few_late_turns_are_nothing_and_more_of_them_lower_the_share(cost: float, share: float) -> None:
+    """Of eight cameras that look five times a second, one or six wait for more than 0.1 s each second."""
+    clock = Clock()
+    turns = Turns(1, clock=clock)
+    quick = [Client(f"quick {n}", cost=0.002, period=0.2, next_at=0.025 * n) for n in range(8)]
+    simulate(turns, clock, [Client("greedy", cost=cost, period=1.0, next_at=0.001), *quick], 60)
+    assert turns.share == share
+
+
 def test_a_turn_that_does_not_come_in_time_is_given_up() -> None:
     turns = Turns(1)
     inside, over = threading.Event(), threading.Event()
