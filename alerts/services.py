@@ -27,6 +27,7 @@ from alerts.models import Alert, AlertState, Channel, Delivery, Rule, Severity
 from cameras.events import Change
 from cameras.models import CameraEvent, EventKind, Sighting, Verdict
 from cameras.services import SightingRecord, save_sighting
+from config.transactions import brief_transaction
 from recognition.models import Category, Person, Watchlist, WatchlistEntry
 from recognition.packs import current_pack, threshold_of
 from recognition.selectors import valid_entries
@@ -68,7 +69,7 @@ def give_rule(*, watchlist: Watchlist) -> Rule:
     return Rule.objects.get_or_create(watchlist=watchlist, defaults={"severity": severity})[0]
 
 
-@transaction.atomic
+@brief_transaction()
 def change_rule(*, actor: Actor, rule: Rule, enabled: bool, severity: Severity, cooldown_seconds: int) -> Rule:
     """Changes a watchlist's alert policy."""
     rule.enabled, rule.severity, rule.cooldown_seconds = enabled, severity, cooldown_seconds
@@ -77,7 +78,7 @@ def change_rule(*, actor: Actor, rule: Rule, enabled: bool, severity: Severity, 
     return rule
 
 
-@transaction.atomic
+@brief_transaction()
 def report_sighting(*, sighting: SightingRecord, captured_at: datetime) -> Report:
     """Writes the sighting, and the alerts it causes. Repeating it changes nothing. Raises cameras.LeaseLost."""
     row = save_sighting(sighting)
@@ -96,7 +97,7 @@ def report_sighting(*, sighting: SightingRecord, captured_at: datetime) -> Repor
     return Report(sighting=row, alerts=tuple(made))
 
 
-@transaction.atomic
+@brief_transaction()
 def report_events(changes: Sequence[tuple[CameraEvent, Change]]) -> tuple[int, ...]:
     """Raises an alert for each new event of a camera, and says of the others that they changed; the new ones' ids.
 
@@ -149,7 +150,7 @@ def ring() -> bool:
     return True
 
 
-@transaction.atomic
+@brief_transaction()
 def acknowledge(*, actor: User, alert: Alert) -> bool:
     """Marks a new alert as seen by the user; False when somebody was faster."""
     done = Alert.objects.filter(pk=alert.pk, state=AlertState.NEW).update(

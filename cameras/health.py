@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -25,6 +25,7 @@ from cameras.live import State, Status, View
 from cameras.models import Camera, CameraEvent, CameraHour, CameraWatch, EventKind
 from cameras.schedule import is_scheduled
 from config.log import redact
+from config.transactions import brief_transaction
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def watch_cameras() -> bool:
         return False  # a camera was removed at this moment; the next look does not find it any more
 
 
-@transaction.atomic
+@brief_transaction()
 def _look_alone() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s), now()", [_LOCK])

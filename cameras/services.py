@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Unpack
 
-from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 
 from accounts import vault
@@ -21,6 +20,7 @@ from cameras.leases import Lease, LeaseLost, held_rows, is_live
 from cameras.models import CAMERA_SCOPE, Camera, CameraLease, Sighting, Verdict, shot_scope
 from cameras.sources import Kind, Source, SourceError, parse_source
 from cameras.values import CameraError, CameraValues, cleaned, parse_detail
+from config.transactions import brief_transaction
 from recognition.errors import RecognitionError
 from recognition.models import NAME_LENGTH, Person
 from recognition.names import clean_name, unique_name
@@ -68,7 +68,7 @@ class SightingRecord:
     template: int | None = None  # the enrolled one that the face resembles most
 
 
-@transaction.atomic
+@brief_transaction()
 def add_camera(*, actor: Actor, **values: Unpack[CameraValues]) -> Camera:
     """Adds a camera; `name` and `source` are needed. Raises SourceError or RecognitionError with a sentence for people.
 
@@ -99,7 +99,7 @@ def camera_by_hand(*, source: str) -> Camera:
     )
 
 
-@transaction.atomic
+@brief_transaction()
 def change_camera(*, actor: Actor, camera: Camera, **values: Unpack[CameraValues]) -> Camera:
     """Changes what is named of a camera; a running loop starts anew where that matters to it.
 
@@ -125,14 +125,14 @@ def change_camera(*, actor: Actor, camera: Camera, **values: Unpack[CameraValues
     return row
 
 
-@transaction.atomic
+@brief_transaction()
 def restart_camera(*, actor: Actor, camera: Camera) -> None:
     """Lets the camera's loop end and start anew; one that is switched off stays so."""
     Camera.objects.filter(pk=camera.pk).update(revision=F("revision") + 1)
     record(actor=actor, verb="restarted", target=f"camera {camera.pk}")
 
 
-@transaction.atomic
+@brief_transaction()
 def set_enabled(*, actor: Actor, camera: Camera, enabled: bool) -> None:
     """Switches a camera on or off."""
     Camera.objects.filter(pk=camera.pk).update(enabled=enabled, note="", revision=F("revision") + 1)
@@ -144,7 +144,7 @@ def end_camera(*, camera: Camera, note: str) -> None:
     Camera.objects.filter(pk=camera.pk, revision=camera.revision).update(enabled=False, note=note)
 
 
-@transaction.atomic
+@brief_transaction()
 def remove_camera(*, actor: Actor, camera: Camera) -> None:
     """Removes a camera; its loop ends, its sightings and alerts remain under the name it had."""
     target = f"camera {camera.pk}"
@@ -172,7 +172,7 @@ def detail_of(camera: Camera) -> Source | None:
     return parse_source(vault.unseal(CAMERA_SCOPE, sealed, bind="detail").decode()) if sealed is not None else None
 
 
-@transaction.atomic
+@brief_transaction()
 def save_sighting(sighting: SightingRecord) -> Sighting:
     """Writes the sighting as it is now; raises LeaseLost when the lease it was made under is no longer held."""
     if not held_rows(sighting.lease).select_for_update(no_key=True).exists():

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db import transaction
 from django.db.models import Q
 from django.dispatch import Signal
 
 from accounts import vault
 from accounts.models import User
 from accounts.services import Actor, record
+from config.transactions import brief_transaction
 from recognition.duplicates import enrolled_digests
 from recognition.errors import RecognitionError
 from recognition.gallery import template_bind
@@ -49,7 +49,7 @@ def preview(*, kept: Person, gone: Person) -> Merge:
     )
 
 
-@transaction.atomic
+@brief_transaction()
 def merge(*, actor: Actor, kept: Person, gone: Person) -> Merge:
     """Gives `kept` everything of `gone`, then deletes `gone` and shreds their key. Raises RecognitionError.
 
@@ -83,7 +83,7 @@ def merge(*, actor: Actor, kept: Person, gone: Person) -> Merge:
     return Merge(photos=photos, templates=templates, same_photos=same, watchlists=joined)
 
 
-@transaction.atomic
+@brief_transaction()
 def not_the_same(*, actor: Actor, one: Person, other: Person) -> None:
     """Notes for good that these are two people: they are not listed as look-alikes again."""
     if one.pk == other.pk:

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from accounts import vault
 from accounts.models import User
 from accounts.services import Actor, record
+from config.transactions import brief_transaction
 from recognition.duplicates import Duplicate, Probe, enrolled_digests, notice, picture_digest
 from recognition.engine import Candidate, Face, PhotoError, encode_jpeg
 from recognition.errors import RecognitionError
@@ -182,7 +183,7 @@ def _snapshot_for(photos: Sequence[UsablePhoto]) -> Snapshot:
     return snapshot
 
 
-@transaction.atomic
+@brief_transaction()
 def _stored(wanted: _Wanted, usable: Sequence[tuple[Upload, UsablePhoto]], found: Enrolment) -> Enrolment:
     """Writes the person, the photos that they do not have yet, and the watchlist entry."""
     hold_pack([photo for _, photo in usable])
@@ -230,7 +231,7 @@ def hold_pack(photos: Sequence[UsablePhoto]) -> None:
         raise PackChanged
 
 
-@transaction.atomic
+@brief_transaction()
 def rename_person(*, actor: Actor, person: Person, name: str, notes: str) -> None:
     """Changes how a person is called and what is noted about them."""
     person.name, person.notes = clean_name(name), notes
@@ -238,7 +239,7 @@ def rename_person(*, actor: Actor, person: Person, name: str, notes: str) -> Non
     record(actor=actor, verb="changed", target=f"person {person.pk}")
 
 
-@transaction.atomic
+@brief_transaction()
 def delete_person(*, actor: Actor, person: Person) -> None:
     """Deletes a person and shreds the key of their photos and templates; sightings remain, without their name."""
     target, scope = f"person {person.pk}", person.scope

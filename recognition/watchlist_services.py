@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db import transaction
-
 from accounts.models import User
 from accounts.services import Actor, record
+from config.transactions import brief_transaction
 from recognition.errors import RecognitionError
 from recognition.models import OVER_BEFORE, Category, Person, Watchlist, WatchlistEntry
 from recognition.names import clean_name, unique_name
 from recognition.packs import version_in_use
 
 
-@transaction.atomic
+@brief_transaction()
 def create_watchlist(
     *,
     actor: Actor,
@@ -41,7 +40,7 @@ def create_watchlist(
     return watchlist
 
 
-@transaction.atomic
+@brief_transaction()
 def change_watchlist(
     *,
     actor: Actor,
@@ -68,7 +67,7 @@ def change_watchlist(
     return watchlist
 
 
-@transaction.atomic
+@brief_transaction()
 def delete_watchlist(*, actor: Actor, watchlist: Watchlist) -> None:
     """Deletes a watchlist with its entries and its rule; people and alerts remain."""
     target = f"watchlist {watchlist.pk}"
@@ -85,7 +84,7 @@ def watchlist_named(*, actor: Actor, name: str) -> Watchlist:
         return known.get()
 
 
-@transaction.atomic
+@brief_transaction()
 def add_to_watchlist(
     *,
     actor: Actor,
@@ -113,7 +112,7 @@ def add_to_watchlist(
     return entry
 
 
-@transaction.atomic
+@brief_transaction()
 def remove_from_watchlist(*, actor: Actor, watchlist: Watchlist, person: Person) -> bool:
     """Takes a person off a watchlist; False when they were not on it."""
     gone, _ = WatchlistEntry.objects.filter(watchlist=watchlist, person=person).delete()
@@ -122,7 +121,7 @@ def remove_from_watchlist(*, actor: Actor, watchlist: Watchlist, person: Person)
     return bool(gone)
 
 
-@transaction.atomic
+@brief_transaction()
 def set_watchlists(*, actor: Actor, person: Person, watchlists: Iterable[Watchlist]) -> None:
     """Makes these the person's watchlists: adds what is missing, removes what is not named."""
     wanted = {w.pk: w for w in watchlists}

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, OperationalError, connections, transaction
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -27,6 +27,7 @@ from cameras.models import Camera, Sighting, Verdict
 from cameras.services import SightingRecord
 from cameras.tests.factories import NOON, CameraFactory
 from cameras.tests.records import held, known, let_expire
+from config import transactions
 from recognition.models import Category, WatchlistEntry
 from recognition.packs import current_pack
 from recognition.services import delete_person, rename_person
@@ -406,3 +407,38 @@ def test_a_redis_that_hangs_keeps_nobody_from_writing(monkeypatch: pytest.Monkey
     monkeypatch.setattr(services, "get_channel_layer", Hanging)
     monkeypatch.setattr(services, "RING_SECONDS", 0.05)
     assert not services.ring()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_stands_still_in_the_middle_of_a_report_keeps_nobody_from_reporting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transactions, "STILL_SECONDS", 0.3)
+    entry = WatchlistEntryFactory.create()
+    frozen, other = CameraFactory.create(), CameraFactory.create()
+    records = {camera.pk: known(camera, held(camera), entry.person_id) for camera in (frozen, other)}
+    reached, told = threading.Event(), threading.Event()
+    lock = services._one_after_the_other
+
+    def stop_after_it() -> None:
+        lock()
+        if threading.current_thread() is thread:
+            reached.set()
+            assert told.wait(30)
+
+    def freeze() -> None:
+        try:
+            with pytest.raises(OperationalError):
+                report(records[frozen.pk])
+        finally:
+            connections.close_all()
+
+    monkeypatch.setattr(services, "_one_after_the_other", stop_after_it)
+    thread = threading.Thread(target=freeze)
+    thread.start()
+    assert reached.wait(30)
+    assert len(report(records[other.pk])) == 1  # the same person, and the same lock
+    told.set()
+    thread.join(30)
+    assert list(Sighting.objects.values_list("camera", flat=True)) == [other.pk]
+    assert len(report(records[frozen.pk])) == 1  # nothing of it was written, so that it is written now
