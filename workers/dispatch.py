@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from django.conf import settings
 from kombu import Exchange, Queue
@@ -41,7 +42,8 @@ _UNEVEN, _NUDGED = "lynceus:uneven", "lynceus:nudged"
 
 def dispatch() -> Plan:
     """One round; what was given to whom."""
-    cameras, workers = _given_up(unattended()), roster.workers()
+    workers = roster.workers()
+    cameras = _given_up(unattended(), {worker.name for worker in workers})
     failed = setbacks.resting(cameras)
     lately = roster.given_lately(camera.pk for camera in cameras)
     found = plan([camera for camera in cameras if camera.pk not in failed and camera.pk not in lately], workers)
@@ -60,15 +62,21 @@ def dispatch() -> Plan:
     return found
 
 
-def _given_up(cameras: Sequence[Camera]) -> list[Camera]:
-    """Those whose loops are gone for certain.
+def _given_up(cameras: Sequence[Camera], present: AbstractSet[str]) -> list[Camera]:
+    """Those whose loops are gone for certain. `present`: the names of the workers that are there.
 
     When the database was away, or the clock was set, the leases of all loops are over at first. The loops go on and
-    renew them within a second; meanwhile nobody shall take from them what they have seen and could not write yet.
+    renew them within a second, or within some on a loaded machine; meanwhile nobody shall take from them what they have
+    seen and could not write yet.
     """
-    over = CameraLease.objects.filter(camera__in=cameras, expires_at__isnull=False) if cameras else ()
+    over = list(CameraLease.objects.filter(camera__in=cameras, expires_at__isnull=False) if cameras else ())
     known = roster.over_for((lease.camera_id, lease.epoch) for lease in over)
-    return [camera for camera in cameras if known.get(camera.pk, roster.OVER_SECONDS) >= roster.OVER_SECONDS]
+    kept = {
+        lease.camera_id
+        for lease in over
+        if known[lease.camera_id] < (roster.ALIVE_SECONDS if lease.worker in present else roster.OVER_SECONDS)
+    }
+    return [camera for camera in cameras if camera.pk not in kept]
 
 
 def send(given: Sequence[Assignment]) -> None:

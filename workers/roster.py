@@ -20,8 +20,9 @@ DEAF_SECONDS = 20.0  # a worker that takes no message for so long will take none
 SLOW_SECONDS = 5.0  # and one that takes none for so long is sent no others
 _DRAIN_SECONDS = 120
 _SENT_SECONDS = 60
-OVER_SECONDS = 1.5  # a lease that is over may still be renewed for so long by its loop, which goes on
-_OVER_LIVES = 8
+OVER_SECONDS = 1.5  # a lease that is over may still be renewed for so long by its loop, which goes on,
+ALIVE_SECONDS = 5.0  # and for so long where its worker says that it is there: that has much to catch up with
+_OVER_LIVES = 10
 _GIVEN_MS = 3800  # shorter than two rounds of dispatching
 _NAMES = "lynceus:workers"
 

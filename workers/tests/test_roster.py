@@ -13,7 +13,7 @@ from cameras.live import State
 from cameras.models import Camera, CameraLease, Priority
 from cameras.services import restart_camera
 from cameras.tests.factories import CameraFactory
-from cameras.tests.records import held, let_expire
+from cameras.tests.records import let_expire
 from config.celery import app
 from config.redis import client
 from workers import dispatch, presence, roster, setbacks, tasks
@@ -346,15 +346,23 @@ def test_a_camera_run_by_hand_is_never_asked_to_move(sent: list[tuple[str, int, 
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("holder", "seconds"), [("gone", 1.5), ("busy", 5.0)])
 def test_a_camera_whose_lease_ran_out_is_given_away_once_its_loop_has_had_time_to_renew_it(
-    sent: list[tuple[str, int, str]],
+    sent: list[tuple[str, int, str]], holder: str, seconds: float
 ) -> None:
+    """More time where its worker says that it is there."""
     camera = CameraFactory.create()
-    lease = held(camera)
+    lease = take_lease(camera_id=camera.pk, owner="loop", worker=holder)
+    assert lease is not None
     let_expire(camera)
     roster.announce(worker("a"))
+    roster.announce(worker("busy", draining=True))
     tasks.dispatch_cameras()
     assert sent == []
-    client().pexpire(f"lynceus:over:{camera.pk}:{lease.epoch}", 6000)  # as if two seconds had passed
+    lives = round(1000 * (10 - seconds))
+    client().pexpire(f"lynceus:over:{camera.pk}:{lease.epoch}", lives + 300)  # as if not quite so much had passed
+    tasks.dispatch_cameras()
+    assert sent == []
+    client().pexpire(f"lynceus:over:{camera.pk}:{lease.epoch}", lives)
     tasks.dispatch_cameras()
     assert sent == [("workers.tasks.run_camera", camera.pk, "cameras.a")]
