@@ -21,7 +21,7 @@ from functools import cache
 
 from workers.threads import cores
 
-LEAST_SHARE = 0.1
+LEAST_SHARE = 0.3  # with less, somebody who passes within seconds is not seen often enough to be followed
 _WEIGH_SECONDS = 1.0  # how often the load is looked at
 _LATE = 0.1  # a longer wait is half of the time between two looks
 _LATE_MOST = 0.05  # of the turns: so many may be late
