@@ -20,6 +20,7 @@ import logging
 import struct
 from dataclasses import dataclass
 
+from autobahn.exception import Disconnected
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseFailure
 
@@ -99,6 +100,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
         except DatabaseFailure as error:
             _log.warning("A page is asked to connect again later: %s", error)
             await self._leave()
+        except Disconnected:
+            pass  # the page was closed while a picture was on its way; `disconnect` comes next
         except Exception:
             _log.exception("A page gets no live pictures any more; it will connect again.")
             await self._leave()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from asgiref.sync import sync_to_async
+from autobahn.exception import Disconnected
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import Group
 from django.db import OperationalError, connections
@@ -147,6 +149,23 @@ async def test_the_page_hears_that_the_connection_lives(monkeypatch: pytest.Monk
     client, _ = await signed_in(Role.VIEWER)
     async with page(client, show={}) as opened:
         assert json.loads(await opened.receive_from(timeout=WAIT)) == {"beat": 1}
+
+
+async def test_a_page_that_is_closed_while_something_is_sent_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = asyncio.Event()
+
+    async def send(consumer: consumers.LiveConsumer, **data: object) -> None:
+        tried.set()
+        raise Disconnected("Attempt to send on a closed protocol")
+
+    monkeypatch.setattr(consumers, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(consumers.LiveConsumer, "send", send)
+    client, _ = await signed_in(Role.VIEWER)
+    async with page(client, show={}):
+        await asyncio.wait_for(tried.wait(), WAIT)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("lost", ["role", "session"])
