@@ -43,7 +43,7 @@ LEAST_FPS = 0.98 * FPS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What so many cameras got. Rates in frames a second; latencies in seconds, one an alert; CPU in cores."""
+    """What so many cameras got. Rates in frames a second, over all of the step; latencies in seconds, one an alert; CPU in cores."""
 
     cameras: int
     fps_least: float
@@ -182,7 +182,7 @@ def _step(running: Site, page: OpenPage, ids: list[int], seconds: float) -> Step
     until = datetime.fromtimestamp(began.timestamp() + span - 2, UTC)
     seen = Sighting.objects.filter(camera__in=ids, first_seen__range=(began, until))
     alerts = list(Alert.objects.filter(sighting__in=seen))
-    rates = [status.fps_in for status in after.values()]
+    rates = [(after[pk].frames_in - before[pk].frames_in) / span for pk in ids]
     return Step(
         cameras=len(ids),
         fps_least=min(rates),
