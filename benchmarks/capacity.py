@@ -43,7 +43,7 @@ LEAST_FPS = 0.98 * FPS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What so many cameras got. Rates in frames a second, over all of the step; latencies in seconds, one an alert; CPU in cores."""
+    """What so many cameras got. Frames a second over all of the step, latencies in seconds, cores used."""
 
     cameras: int
     fps_least: float
