@@ -34,6 +34,7 @@ EVERY = 10.0  # seconds between two crossings of one camera
 CLIP_SECONDS = 30.0
 VARIANTS = 10  # clips whose crossings begin at different times
 SETTLE_SECONDS = 12.0
+SAMPLE_SECONDS = 4.0  # between two looks at the rates of frames
 STEPS = (1, 4, 8, 12, 16, 20, 24, 28, 32)
 CEILING_SECONDS = 6.0
 MOST_MISSED = 0.01
@@ -175,18 +176,22 @@ def _step(running: Site, page: OpenPage, ids: list[int], seconds: float) -> Step
     time.sleep(SETTLE_SECONDS)
     began, before, spent = datetime.now(UTC), live.statuses(cameras), _spent(running)
     machine = psutil.cpu_times()
-    time.sleep(seconds)
+    rates: dict[int, list[float]] = {pk: [] for pk in ids}
+    while (left := seconds - (datetime.now(UTC) - began).total_seconds()) > 0:
+        time.sleep(min(left, SAMPLE_SECONDS))
+        for pk, status in live.statuses(cameras).items():
+            rates[pk].append(status.fps_in)
+    means = [sum(each) / len(each) for each in rates.values()]
     span = (datetime.now(UTC) - began).total_seconds()
     after, used, busy = live.statuses(cameras), _spent(running), psutil.cpu_times()
     time.sleep(1.5)  # what was captured last is still on its way
     until = datetime.fromtimestamp(began.timestamp() + span - 2, UTC)
     seen = Sighting.objects.filter(camera__in=ids, first_seen__range=(began, until))
     alerts = list(Alert.objects.filter(sighting__in=seen))
-    rates = [(after[pk].frames_in - before[pk].frames_in) / span for pk in ids]
     return Step(
         cameras=len(ids),
-        fps_least=min(rates),
-        fps_mean=sum(rates) / len(rates),
+        fps_least=min(means),
+        fps_mean=sum(means) / len(means),
         wanted=sum(after[pk].frames_wanted - before[pk].frames_wanted for pk in ids),
         missed=sum(after[pk].frames_missed - before[pk].frames_missed for pk in ids),
         sightings=seen.count(),
