@@ -1,15 +1,18 @@
 """Does for cameras that start what needs the database, in two threads, so that fifty starts are not fifty connections.
 
-A thread lets go of its connection when nothing waits any more. What is raised is raised where it was asked for.
+What is urgent (taking a camera's lease, by which others learn that it is run) goes before what is not (reading what its
+loop begins with), so that a worker has all its cameras before it is busy with the first. A thread lets go of its
+connection when nothing waits any more. What is raised is raised where it was asked for.
 """
 
 from __future__ import annotations
 
-import threading
+import itertools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from queue import PriorityQueue
+from typing import Any, TypeVar
 
 from django.db import DatabaseError, connection
 
@@ -20,29 +23,36 @@ T = TypeVar("T")
 class Starter:
     """A queue of short works; safe to use from any thread."""
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="starter")
-        self._lock = threading.Lock()
-        self._waiting = 0
+    def __init__(self, threads: int = THREADS) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="starter")
+        self._waiting: PriorityQueue[tuple[bool, int, Callable[[], Any], Future[Any]]] = PriorityQueue()
+        self._numbers = itertools.count()
 
-    def do(self, work: Callable[[], T]) -> T:
-        """Waits for its turn, and for the work."""
-        with self._lock:
-            self._waiting += 1
-        return self._pool.submit(self._work, work).result()
+    def do(self, work: Callable[[], T], *, urgent: bool = False) -> T:
+        """Waits for its turn, behind what is as urgent and came before, and for the work."""
+        done: Future[T] = Future()
+        self._waiting.put((not urgent, next(self._numbers), work, done))
+        self._pool.submit(self._next)
+        return done.result()
 
-    def _work(self, work: Callable[[], T]) -> T:
+    @property
+    def waiting(self) -> int:
+        """How many works were not begun yet."""
+        return self._waiting.qsize()
+
+    def _next(self) -> None:
+        """Does what is most urgent by now."""
+        _, _, work, done = self._waiting.get()
         try:
-            return work()
-        except DatabaseError:
-            connection.close()  # a broken one would stay broken for this thread
-            raise
-        finally:
-            with self._lock:
-                self._waiting -= 1
-                rest = self._waiting
-            if rest < THREADS:
-                connection.close()
+            result = work()
+        except BaseException as error:
+            if isinstance(error, DatabaseError):
+                connection.close()  # a broken one would stay broken for this thread
+            done.set_exception(error)
+        else:
+            done.set_result(result)
+        if self._waiting.empty():
+            connection.close()
 
 
 @cache

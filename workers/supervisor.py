@@ -63,7 +63,7 @@ def attend(camera_id: int) -> None:
     if stopping.is_set() or not presence().enter(camera_id):
         return
     try:
-        camera = starter().do(Camera.objects.filter(pk=camera_id, enabled=True).first)
+        camera = starter().do(Camera.objects.filter(pk=camera_id, enabled=True).first, urgent=True)
         if camera is not None:
             _attend(camera)
     except DatabaseError as error:
@@ -137,7 +137,8 @@ def _take(camera: Camera, *, by_hand: bool) -> Holding:
     """The camera's lease, kept from here on; raises CameraBusy."""
     worker = presence().name
     owner = f"{worker}:{uuid.uuid4().hex[:8]}"
-    lease = starter().do(lambda: take_lease(camera_id=camera.pk, owner=owner, worker="" if by_hand else worker))
+    there = "" if by_hand else worker
+    lease = starter().do(lambda: take_lease(camera_id=camera.pk, owner=owner, worker=there), urgent=True)
     if lease is None:
         raise CameraBusy(
             f"{camera.name} is run by a worker already. Disable it first, or wait {settings.LEASE_SECONDS} s."
