@@ -99,10 +99,11 @@ def main() -> None:
         kept = options.clips or folder
         kept.mkdir(parents=True, exist_ok=True)
         clips = [_clip(kept, number) for number in range(VARIANTS)]
-        ceiling = decode_ceiling(clips[0])
-        _say(f"All cores decode {ceiling:.1f} such cameras.")
+        ceiling = [decode_ceiling(clips[0])]
+        _say(f"All cores decode {ceiling[0]:.1f} such cameras.")
         with Site(folder / "data", workers=options.workers) as running:
             found = measure(running, clips, steps, seconds=options.seconds, idle=options.idle)
+        ceiling.append(decode_ceiling(clips[0]))
     print(report(found, ceiling, options.workers))
 
 
@@ -209,7 +210,7 @@ def _spent(running: Site) -> float:
     return sum(sum(worker.cpu_times()[:2]) for worker in running.workers)
 
 
-def report(steps: Sequence[Step], ceiling: float, workers: int) -> str:
+def report(steps: Sequence[Step], ceiling: Sequence[float], workers: int) -> str:
     """The table, and under it what it says."""
     rows = [
         [
@@ -242,7 +243,8 @@ def report(steps: Sequence[Step], ceiling: float, workers: int) -> str:
         [
             table(head, rows),
             "",
-            f"{workers} camera workers. Bare decoding on all {os.cpu_count()} cores: {ceiling:.1f} such cameras. "
+            f"{workers} camera workers. Bare decoding on all {os.cpu_count()} cores: "
+            f"{' before, '.join(f'{one:.1f}' for one in ceiling)} after, such cameras. "
             f"Memory of each further camera: {each:.0f} MB.",
         ]
     )
