@@ -14,7 +14,7 @@ from functools import cache
 from queue import PriorityQueue
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, connection
+from django.db import connection
 
 THREADS = 2
 T = TypeVar("T")
@@ -29,30 +29,28 @@ class Starter:
         self._numbers = itertools.count()
 
     def do(self, work: Callable[[], T], *, urgent: bool = False) -> T:
-        """Waits for its turn, behind what is as urgent and came before, and for the work."""
+        """Waits for its turn, and for the work."""
+        return self.ask(work, urgent=urgent).result()
+
+    def ask(self, work: Callable[[], T], *, urgent: bool = False) -> Future[T]:
+        """The work will be done, behind what is as urgent and was asked for before."""
         done: Future[T] = Future()
         self._waiting.put((not urgent, next(self._numbers), work, done))
         self._pool.submit(self._next)
-        return done.result()
-
-    @property
-    def waiting(self) -> int:
-        """How many works were not begun yet."""
-        return self._waiting.qsize()
+        return done
 
     def _next(self) -> None:
         """Does what is most urgent by now."""
         _, _, work, done = self._waiting.get()
         try:
             result = work()
+            if self._waiting.empty():
+                connection.close()
         except BaseException as error:
-            if isinstance(error, DatabaseError):
-                connection.close()  # a broken one would stay broken for this thread
             done.set_exception(error)
+            connection.close()  # a broken one would stay broken for this thread
         else:
             done.set_result(result)
-        if self._waiting.empty():
-            connection.close()
 
 
 @cache

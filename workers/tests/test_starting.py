@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from django.db import DatabaseError
@@ -21,18 +20,13 @@ def test_leases_go_before_what_loops_begin_with() -> None:
         begun.set()
         free.wait(5)
 
-    def ask(name: str, *, urgent: bool) -> None:
-        starter.do(lambda: order.append(name), urgent=urgent)
-
-    with ThreadPoolExecutor(8) as cameras:
-        works = [cameras.submit(starter.do, hold)]
-        assert begun.wait(5)
-        for number, name in enumerate(["first", "second", "A", "B"], start=1):
-            works.append(cameras.submit(ask, name, urgent=name.isupper()))
-            _until_waiting(starter, number)
-        free.set()
-        for work in works:
-            work.result(5)
+    starter.ask(hold)
+    assert begun.wait(5)
+    asked = {name: starter.ask(partial(order.append, name)) for name in ("first", "second")}
+    asked |= {name: starter.ask(partial(order.append, name), urgent=True) for name in ("A", "B")}
+    free.set()
+    for work in asked.values():
+        work.result(5)
     assert order == ["A", "B", "first", "second"]
 
 
@@ -46,9 +40,3 @@ def test_what_is_raised_is_raised_where_it_was_asked_for(error: Exception) -> No
     with pytest.raises(type(error), match=str(error)):
         starter.do(fail)
     assert starter.do(lambda: 5) == 5
-
-
-def _until_waiting(starter: Starter, wanted: int) -> None:
-    until = time.monotonic() + 5
-    while starter.waiting < wanted and time.monotonic() < until:
-        time.sleep(0.005)
