@@ -36,6 +36,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         services.stop()
 
 
+@pytest.fixture(autouse=True)
+def _rules_of_this_test() -> None:
+    """A test's changes are rolled back, their revision with them: the next one's rules may have the same one."""
+    from alerts.rules.book import forget  # not before Django is set up
+
+    forget()
+
+
 def _without_manager() -> None:
     """No thread unloads models and tells Redis of them beside a test; tests that are about it start it themselves."""
     from recognition import packs  # not before Django is set up

@@ -1,7 +1,7 @@
 """The roles that Lynceus knows, as Django groups with permissions.
 
-Viewers look. Operators also acknowledge alerts, enrol people and search by photo. Administrators do everything,
-cameras and watchlists included.
+Viewers look. Operators also deal with alerts, enrol people and search by photo. Reviewers are operators who may confirm
+matches as one of two, once their training is on record. Administrators do everything, cameras and watchlists included.
 """
 
 from __future__ import annotations
@@ -24,9 +24,15 @@ _OPERATE = [
     "recognition.delete_person",
     "recognition.identify_person",
     "alerts.change_alert",
+    "alerts.export_alert",
+    "alerts.view_rule",
+    "cameras.view_zone",
+    "cameras.view_siteplan",
+    "cameras.view_cameragroup",
 ]
+_REVIEW = [*_OPERATE, "alerts.review_alert"]
 _ADMINISTER = [
-    *_OPERATE,
+    *_REVIEW,
     *(
         f"recognition.{verb}_{model}"
         for verb in ("add", "change", "delete")
@@ -37,7 +43,18 @@ _ADMINISTER = [
     "recognition.change_packinuse",
     *(f"cameras.{verb}_camera" for verb in ("add", "change", "delete")),
     "cameras.view_cameraevent",
-    *(f"alerts.{verb}_rule" for verb in ("view", "add", "change", "delete")),
+    *(
+        f"cameras.{verb}_{model}"
+        for verb in ("add", "change", "delete")
+        for model in ("zone", "siteplan", "cameragroup")
+    ),
+    *(
+        f"alerts.{verb}_{model}"
+        for verb in ("view", "add", "change", "delete")
+        for model in ("rule", "rota", "endpoint", "training")
+    ),
+    *(f"alerts.{verb}_{model}" for verb in ("view", "change") for model in ("listpolicy", "messagetemplate")),
+    "alerts.change_delivery",
     "alerts.view_delivery",
     "accounts.view_auditevent",
     *(f"accounts.{verb}_apikey" for verb in ("view", "add", "delete")),
@@ -47,12 +64,14 @@ _ADMINISTER = [
 class Role(StrEnum):
     VIEWER = "Viewers"
     OPERATOR = "Operators"
+    REVIEWER = "Reviewers"
     ADMINISTRATOR = "Administrators"
 
 
 PERMISSIONS: dict[Role, Iterable[str]] = {
     Role.VIEWER: _LOOK,
     Role.OPERATOR: _OPERATE,
+    Role.REVIEWER: _REVIEW,
     Role.ADMINISTRATOR: _ADMINISTER,
 }
 

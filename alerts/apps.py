@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class AlertsConfig(AppConfig):
@@ -11,3 +12,10 @@ class AlertsConfig(AppConfig):
 
     def ready(self) -> None:
         from alerts import receivers  # noqa: F401  (connects: rules, merged people, cameras)
+        from alerts.channels import email, guard
+
+        guard.network()  # a wrong setting stops the start
+        email.check_settings()
+        from alerts.services import give_camera_rules
+
+        post_migrate.connect(give_camera_rules, sender=self, dispatch_uid="alerts.camera_rules")

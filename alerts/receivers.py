@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
-from alerts import services
+from alerts import feedback, reporting, services
 from cameras.events import Change, events_changed
 from cameras.models import CameraEvent
 from recognition.merging import people_merged
@@ -28,8 +28,9 @@ def give_rule(instance: Watchlist, created: bool, raw: bool = False, **kwargs: A
 @receiver(people_merged, dispatch_uid="alerts.merged")
 def move_alerts(kept: Person, gone: Person, **kwargs: Any) -> None:
     services.move_alerts(kept=kept, gone=gone)
+    feedback.move_mistakes(kept=kept, gone=gone)
 
 
 @receiver(events_changed, dispatch_uid="alerts.events")
 def report_events(changes: Sequence[tuple[CameraEvent, Change]], **kwargs: Any) -> None:
-    services.report_events(changes)
+    reporting.report_events(changes)

@@ -1,6 +1,6 @@
 """An open page, as far as alerts go: a WebSocket client that notes when it was told of each alert.
 
-Like the page itself it connects again when the connection breaks, and says which alert it knows as the newest.
+Like the page itself it connects again when the connection breaks, and says how far it was told.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from websockets import Origin
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-_ALERT = re.compile(r'id="alert-(\d+)"')
+_NEW = re.compile(r'<li class="alert [^"]*is-fresh[^"]*" id="alert-(\d+)"')
+_CURSOR = re.compile(r'id="alert-cursor" value="(\d+)" data-newest="(\d+)"')
 _AGAIN_SECONDS = 0.3
 
 
@@ -24,7 +25,8 @@ class OpenPage:
 
     def __init__(self, *, host: str, port: int, cookie: str) -> None:
         self.told: dict[int, float] = {}
-        self.times: Counter[int] = Counter()  # how often it was told of each
+        self.times: Counter[int] = Counter()  # how often it was told of each as a new one
+        self._cursor = {"since": 0, "newest": 0}
         self.breaks: list[str] = []
         self._url, self._origin, self._cookie = (
             f"ws://{host}:{port}/ws/alerts/",
@@ -50,7 +52,7 @@ class OpenPage:
                 headers = {"Cookie": self._cookie}
                 with connect(self._url, origin=self._origin, additional_headers=headers) as connection:
                     self._connection = connection
-                    connection.send(json.dumps({"since": max(self.told, default=0)}))
+                    connection.send(json.dumps(self._cursor))
                     for message in connection:
                         self._read(str(message))
                 reason = f"closed with code {connection.close_code}"
@@ -62,6 +64,9 @@ class OpenPage:
 
     def _read(self, html: str) -> None:
         now = time.time()
-        for found in _ALERT.findall(html):
+        cursor = _CURSOR.search(html)
+        if cursor is not None:
+            self._cursor = {"since": int(cursor[1]), "newest": int(cursor[2])}
+        for found in _NEW.findall(html):
             self.told.setdefault(int(found), now)
             self.times[int(found)] += 1

@@ -15,9 +15,12 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import psutil
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
@@ -119,13 +122,17 @@ class Site:
 
 def sign_in() -> str:
     """The cookie of a new administrator's session."""
+    from accounts.models import User
+
+    return session_of(User.objects.create_superuser(username="benchmark", password=os.urandom(16).hex()))
+
+
+def session_of(user: User) -> str:
+    """The cookie of a new session of this account."""
     from django.conf import settings
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.sessions.backends.db import SessionStore
 
-    from accounts.models import User
-
-    user = User.objects.create_superuser(username="benchmark", password=os.urandom(16).hex())
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]

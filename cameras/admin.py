@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 from accounts.admin import ReadOnlyAdmin, RoomAdmin, actor_of
 from cameras import live, selectors, services
 from cameras.masks import MaskError, Polygon, clean_masks
-from cameras.models import Camera, CameraEvent, Sighting
+from cameras.models import Camera, CameraEvent, CameraGroup, Sighting, SitePlan, Zone
 from cameras.schedule import ScheduleError, parse_schedule
 from cameras.sources import SourceError, parse_source
 from cameras.values import CameraValues
@@ -163,3 +163,34 @@ class SightingAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Sighting]:
         return selectors.sightings()
+
+
+@admin.register(Zone)
+class ZoneAdmin(ReadOnlyAdmin):
+    """Zones; they are drawn on the pages about places."""
+
+    list_display = ["name", "ground", "camera", "plan", "shape", "anchor", "is_orphaned"]
+    list_filter = ["ground", "shape"]
+    search_fields = ["name"]
+    fields = ["name", "ground", "camera", "plan", "shape", "points", "radius_m", "anchor", "created_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Zone]:
+        return selectors.zones()
+
+
+@admin.register(SitePlan)
+class SitePlanAdmin(ReadOnlyAdmin):
+    """Site plans; they are uploaded on the pages about places."""
+
+    list_display = ["name", "media_type", "width", "height", "created_at"]
+    search_fields = ["name"]
+    fields = ["name", "media_type", "width", "height", "created_at"]
+
+
+@admin.register(CameraGroup)
+class CameraGroupAdmin(ReadOnlyAdmin):
+    """Groups of cameras; they are put together on the pages about places."""
+
+    list_display = ["name"]
+    search_fields = ["name"]
+    fields = ["name", "cameras"]

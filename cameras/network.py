@@ -1,11 +1,12 @@
-"""Where cameras may be looked for: schemes, ports and address ranges, and connecting there and nowhere else.
+"""Where cameras, and others, may be looked for: schemes, ports and address ranges, and connecting there only.
 
 A policy is an allow-list. Whatever it says, link-local, unspecified, multicast, broadcast and metadata-service
 addresses are refused, also in the IPv6 forms that carry an IPv4 address (mapped, compatible, 6to4, NAT64, Teredo). A
 name is resolved once, and the connection goes to an address that was checked: an answer that changes changes nothing.
 
 `Refused` and `Unreachable` carry sentences for people: without credentials, and, where an address is not allowed,
-without saying which address a name has. No Django here: `cameras.allowed` makes the policy of the settings.
+without saying which address a name has; a Wording makes them fit what is looked for. No Django here: `cameras.allowed`
+makes the policy of the settings.
 """
 
 from __future__ import annotations
@@ -71,6 +72,19 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """How sentences speak of what is looked for: "where cameras may be", "the camera's own"."""
+
+    one: str
+    many: str
+    settings: str  # the policy's settings are called so, in front of _SCHEMES, _PORTS and _NETWORKS
+    listens: str  # what to check there when nothing listens
+
+
+CAMERAS = Wording(one="camera", many="cameras", settings="CAMERA", listens="the camera's streaming is switched on")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPolicy:
     """What is allowed, in the words of the settings, so that it can be handed to another process as it is."""
 
@@ -93,14 +107,18 @@ class NetworkPolicy:
             raise Refused(
                 f"Addresses with {address.scheme}:// are not allowed here. The setting CAMERA_SCHEMES says which."
             )
-        if not any(address.port in _port_range(text) for text in self.ports):
+        self.check_port(address.port, CAMERAS)
+
+    def check_port(self, port: int, wording: Wording) -> None:
+        """Raises Refused where the port is not allowed."""
+        if not any(port in _port_range(text) for text in self.ports):
             raise Refused(
-                f"The port {address.port} is not one where cameras are looked for. Use the camera's own, or have an "
-                "administrator add it to the setting CAMERA_PORTS."
+                f"The port {port} is not one where {wording.many} are looked for. Use the {wording.one}'s own, or have "
+                f"an administrator add it to the setting {wording.settings}_PORTS."
             )
 
     def allows(self, ip: IP) -> bool:
-        """Whether cameras may be looked for at this address."""
+        """Whether anything may be looked for at this address."""
         forms = _forms(ip)
         if any(form in network for form in forms for network in _NEVER if form.version == network.version):
             return False
@@ -108,27 +126,40 @@ class NetworkPolicy:
 
 
 def resolve(policy: NetworkPolicy, address: Address, seconds: float) -> list[IP]:
-    """The addresses that the host has and the policy allows; raises Refused or Unreachable."""
+    """The addresses that a camera's host has and the policy allows; raises Refused or Unreachable."""
     policy.check(address)
-    found = [_plain(ip) for ip in _look_up(address.host, address.port, seconds)]
+    return resolve_host(policy, address.host, address.port, seconds, CAMERAS)
+
+
+def connect(policy: NetworkPolicy, address: Address, seconds: float) -> socket.socket:
+    """A TCP connection to one of the allowed addresses of a camera's host; raises Refused or Unreachable."""
+    policy.check(address)
+    return connect_host(policy, address.host, address.port, seconds, CAMERAS)
+
+
+def resolve_host(policy: NetworkPolicy, host: str, port: int, seconds: float, wording: Wording) -> list[IP]:
+    """The addresses that the host has and the policy allows; raises Refused or Unreachable."""
+    policy.check_port(port, wording)
+    found = [_plain(ip) for ip in _look_up(host, port, seconds)]
     allowed = [ip for ip in found if policy.allows(ip)]
     if not allowed:
         raise Refused(
-            f"{address.host} is not at an address which a camera may have here. Use the camera's own. The "
-            "setting CAMERA_NETWORKS says where cameras are looked for; link-local and metadata addresses never are."
+            f"{host} is not at an address which a {wording.one} may have here. Use the {wording.one}'s own. The "
+            f"setting {wording.settings}_NETWORKS says where {wording.many} are looked for; link-local and metadata "
+            "addresses never are."
         )
     return allowed
 
 
-def connect(policy: NetworkPolicy, address: Address, seconds: float) -> socket.socket:
+def connect_host(policy: NetworkPolicy, host: str, port: int, seconds: float, wording: Wording) -> socket.socket:
     """A TCP connection to one of the host's allowed addresses; raises Refused or Unreachable."""
     deadline = time.monotonic() + seconds
-    addresses = resolve(policy, address, seconds)[:4]
+    addresses = resolve_host(policy, host, port, seconds, wording)[:4]
     refused = False
     for number, ip in enumerate(addresses):
         left = max(0.2, (deadline - time.monotonic()) / (len(addresses) - number))
         try:
-            connection = socket.create_connection((str(ip), address.port), timeout=left)
+            connection = socket.create_connection((str(ip), port), timeout=left)
         except ConnectionRefusedError:
             refused = True
         except OSError:
@@ -138,12 +169,9 @@ def connect(policy: NetworkPolicy, address: Address, seconds: float) -> socket.s
             return connection
     if refused:
         raise Unreachable(
-            f"{address.host} is there, but nothing listens on its port {address.port}. Check the port, and that the "
-            "camera's streaming is switched on."
+            f"{host} is there, but nothing listens on its port {port}. Check the port, and that {wording.listens}."
         )
-    raise Unreachable(
-        f"{address.host} does not answer on port {address.port}. Check the address, the cable and the firewall."
-    )
+    raise Unreachable(f"{host} does not answer on port {port}. Check the address, the cable and the firewall.")
 
 
 def _look_up(host: str, port: int, seconds: float) -> list[IP]:

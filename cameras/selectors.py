@@ -10,8 +10,9 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from cameras.leases import is_live
-from cameras.models import Camera, CameraEvent, CameraHour, CameraLease, Sighting
+from cameras.models import Camera, CameraEvent, CameraHour, CameraLease, Ground, Sighting, Zone
 from cameras.schedule import is_scheduled
+from cameras.zones import ZoneShape
 
 
 def sightings(*, person: int | None = None, camera: int | None = None, verdict: str = "") -> QuerySet[Sighting]:
@@ -98,3 +99,30 @@ def summary(person: int) -> Summary:
         sightings=Count("id"), cameras=Count("camera_name", distinct=True)
     )
     return Summary(**counted, last=sightings(person=person).first())
+
+
+def zones() -> QuerySet[Zone]:
+    """Zones with their camera or plan, but without what those have sealed, and without drawings."""
+    joined = Zone.objects.select_related("camera", "plan")
+    return joined.defer("camera__sealed_source", "camera__sealed_detail", "plan__image")
+
+
+def shape_of(zone: Zone) -> ZoneShape:
+    """The zone as it is tested."""
+    return ZoneShape(
+        id=zone.pk,
+        ground=zone.ground,
+        shape=zone.shape,
+        points=tuple((float(a), float(b)) for a, b in zone.points),
+        radius_m=zone.radius_m,
+        anchor=zone.anchor,
+    )
+
+
+def picture_zones() -> dict[int, tuple[ZoneShape, ...]]:
+    """The zones that are drawn in pictures, by camera."""
+    found: dict[int, tuple[ZoneShape, ...]] = {}
+    for zone in Zone.objects.filter(ground=Ground.PICTURE, camera__isnull=False).order_by("pk"):
+        if zone.camera_id is not None:
+            found[zone.camera_id] = (*found.get(zone.camera_id, ()), shape_of(zone))
+    return found

@@ -10,17 +10,28 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Unpack
+from typing import Any, Final, Unpack
 
 from django.db.models import Exists, F, OuterRef
 
 from accounts import vault
 from accounts.services import Actor, record
 from cameras.leases import Lease, LeaseLost, held_rows, is_live
-from cameras.models import CAMERA_SCOPE, Camera, CameraLease, Sighting, Verdict, shot_scope
+from cameras.models import (
+    CAMERA_SCOPE,
+    Camera,
+    CameraLease,
+    Passage,
+    PassageKind,
+    Sighting,
+    Verdict,
+    Zone,
+    shot_scope,
+)
 from cameras.sources import Kind, Source, SourceError, parse_source
 from cameras.values import CameraError, CameraValues, cleaned, parse_detail
 from config.transactions import brief_transaction
+from recognition.engine.types import Embedding
 from recognition.errors import RecognitionError
 from recognition.models import NAME_LENGTH, Person
 from recognition.names import clean_name, unique_name
@@ -45,6 +56,16 @@ _SEEN_BY_LOOP: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassageRecord:
+    """A track's way into a zone, out of it, or over a line. `number`: which one of this track, from 0."""
+
+    zone_id: int
+    kind: PassageKind
+    number: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SightingRecord:
     """A track as it shall be stored now. Writing it twice changes nothing. `shot`: JPEG, None: unchanged."""
 
@@ -66,6 +87,17 @@ class SightingRecord:
     quality: float
     shot: bytes | None
     template: int | None = None  # the enrolled one that the face resembles most
+    probe: Embedding | None = None  # the face itself, of this pack; only compared, never stored
+    passages: tuple[PassageRecord, ...] = ()  # those that may not be stored yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What a write of a sighting did: its row, whether that is new, and the passages that were not stored before."""
+
+    row: Sighting
+    created: bool
+    passages: tuple[Passage, ...]
 
 
 @brief_transaction()
@@ -173,13 +205,35 @@ def detail_of(camera: Camera) -> Source | None:
 
 
 @brief_transaction()
-def save_sighting(sighting: SightingRecord) -> Sighting:
-    """Writes the sighting as it is now; raises LeaseLost when the lease it was made under is no longer held."""
+def save_sighting(sighting: SightingRecord) -> Saved:
+    """Writes the sighting as it is now, and its passages that are not there yet.
+
+    Raises LeaseLost when the lease it was made under is no longer held.
+    """
+    return write_sighting(sighting)
+
+
+def write_sighting(sighting: SightingRecord) -> Saved:
+    """`save_sighting` as a part of the transaction that runs already: with few statements, because all of a site's
+    cameras wait for those who write alerts."""
     if not held_rows(sighting.lease).select_for_update(no_key=True).exists():
         raise LeaseLost(f"Camera {sighting.lease.camera_id} is run by another worker or was removed.")
-    if sighting.person_id is not None and not _is_there(sighting.person_id):
+    person = _kept(sighting.person_id)
+    if sighting.person_id is not None and person is None:
         sighting = _without_person(sighting)
-    values: dict[str, object] = {
+    values = _columns(sighting)
+    row = Sighting(id=sighting.id, **values)
+    row.person = person
+    # The lease that is locked keeps everybody else from this sighting.
+    created = not Sighting.objects.filter(pk=row.pk).update(**values)
+    if created:
+        row.save(force_insert=True)
+    return Saved(row=row, created=created, passages=_save_passages(row, sighting.passages) if sighting.passages else ())
+
+
+def _columns(sighting: SightingRecord) -> dict[str, Any]:
+    """The sighting's columns; those of the best shot only where there is a new one."""
+    values: dict[str, Any] = {
         "camera_id": sighting.lease.camera_id,
         "camera_name": sighting.camera_name,
         "latitude": sighting.latitude,
@@ -200,17 +254,30 @@ def save_sighting(sighting: SightingRecord) -> Sighting:
     }
     if sighting.shot is not None:
         day = sighting.first_seen.date()
-        values |= {
-            "shot_day": day,
-            "sealed_shot": vault.seal(shot_scope(day), sighting.shot, bind=shot_bind(sighting.id)),
-        }
-    row, _ = Sighting.objects.update_or_create(id=sighting.id, defaults=values)
-    return row
+        sealed = vault.seal(shot_scope(day), sighting.shot, bind=shot_bind(sighting.id))
+        values |= {"shot_day": day, "sealed_shot": sealed}
+    return values
 
 
-def _is_there(person_id: int) -> bool:
-    """Whether the person still exists; they can not be deleted before the transaction is over."""
-    return Person.objects.select_for_update(no_key=True).filter(pk=person_id).exists()
+def _save_passages(row: Sighting, passages: tuple[PassageRecord, ...]) -> tuple[Passage, ...]:
+    """Stores what is new; the lease that the caller has locked keeps everybody else from this sighting's passages."""
+    stored = set(Passage.objects.filter(sighting=row).values_list("number", flat=True))
+    # A zone that was removed meanwhile has no passages; one that is there stays until the transaction is over.
+    wanted = {passage.zone_id for passage in passages}
+    zones = set(Zone.objects.select_for_update(no_key=True).filter(pk__in=wanted).values_list("pk", flat=True))
+    fresh = [
+        Passage(sighting=row, zone_id=one.zone_id, kind=one.kind, number=one.number, at=one.at)
+        for one in passages
+        if one.number not in stored and one.zone_id in zones
+    ]
+    return tuple(Passage.objects.bulk_create(fresh))
+
+
+def _kept(person_id: int | None) -> Person | None:
+    """The person, who can not be deleted before the transaction is over; None where they were already."""
+    if person_id is None:
+        return None
+    return Person.objects.select_for_update(no_key=True).filter(pk=person_id).first()
 
 
 def _without_person(sighting: SightingRecord) -> SightingRecord:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from cameras.schedule import Schedule, ScheduleError, parse_schedule
 
@@ -44,17 +44,17 @@ class Plan:
         return "On: " + ", ".join(hours)
 
 
-def plan(text: str, now: datetime) -> Plan:
-    """What the text means at this moment."""
+def plan(text: str, now: datetime, zone: tzinfo | None = None) -> Plan:
+    """What the text means at this moment; `zone`: the site's, where none is given."""
     try:
         schedule = parse_schedule(text)
     except ScheduleError as error:
         return Plan(problem=str(error), days=[])
     days = [Day(name=name, top=n * 7, spans=_spans(schedule, n)) for n, name in enumerate(_DAYS)]
     return Plan(
-        is_on=schedule.is_on(now),
+        is_on=schedule.is_on(now, zone),
         is_always=not schedule.windows,
-        next_change=schedule.next_change(now),
+        next_change=schedule.next_change(now, zone),
         days=days,
     )
 

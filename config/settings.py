@@ -161,8 +161,12 @@ CELERY_BEAT_SCHEDULE = {
     "prune-gallery-changes": _every(60, "recognition.tasks.prune_gallery_changes"),
     "look-after-uploads": _every(15, "recognition.batch_tasks.look_after_uploads"),
     "deliver-pending": _every(3, "alerts.tasks.deliver_pending"),
+    "send-due": _every(2, "alerts.tasks.send_due"),
+    "escalate-due": _every(5, "alerts.tasks.escalate_due"),
+    "prune-deliveries": _every(3600, "alerts.tasks.prune_deliveries"),
     "watch-cameras": _every(5, "cameras.tasks.watch_cameras"),
     "prune-camera-health": _every(3600, "cameras.tasks.prune_health"),
+    "prune-mistakes": _every(3600, "alerts.feedback_tasks.prune_mistakes"),
 }
 
 # --- Signing in --------------------------------------------------------------------------------------------------
@@ -219,6 +223,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "OnDuplicate": "recognition.models.OnDuplicate",
         "OnForeignFace": "recognition.serializers.ON_FOREIGN_FACE",
+        "EventKind": "cameras.models.EventKind",
+        "Dismissal": "alerts.models.Dismissal",
+        "ReviewAnswer": "alerts.models.Review.Answer",
     },
 }
 
@@ -300,6 +307,28 @@ CAMERA_DOWN_SECONDS = env.integer("CAMERA_DOWN_SECONDS", 30, low=10, high=86_400
 CAMERA_HEALTH_DAYS = env.integer("CAMERA_HEALTH_DAYS", 90, low=1, high=3650)
 LEASE_SECONDS = 12
 HEARTBEAT_SECONDS = 1
+
+# --- Alerts ------------------------------------------------------------------------------------------------------
+# Where people reach the pages: messages carry links there.
+SITE_URL = (env.text("SITE_URL") or "http://localhost:8000").rstrip("/")
+# Where webhooks, chat services, SMS gateways and brokers may be; alerts/channels/guard.py says what is never allowed.
+ALERT_NETWORKS = env.texts("ALERT_NETWORKS", ["private", "public"])
+ALERT_PORTS = env.texts("ALERT_PORTS", ["1-65535"])
+# smtp://user:password@host:587?tls=starttls, smtps://host:465, or smtp://host:25?tls=none
+EMAIL_SERVER = env.text("EMAIL_SERVER")
+EMAIL_FROM = env.text("EMAIL_FROM", "Lynceus <lynceus@localhost>")
+# The API of Twilio, or of a gateway that speaks it.
+SMS_API_URL = env.text("SMS_API_URL", "https://api.twilio.com")
+SMS_ACCOUNT = env.text("SMS_ACCOUNT")
+SMS_TOKEN = env.text("SMS_TOKEN")
+SMS_FROM = env.text("SMS_FROM")
+# Whom push services may ask when something is wrong with our messages.
+PUSH_CONTACT = env.text("PUSH_CONTACT", "mailto:lynceus@localhost")
+PUSH_KEY_FILE = DATA_DIR / "secrets" / "push"
+ALERT_LOG_DIR = Path(env.text("ALERT_LOG_DIR", str(DATA_DIR / "log"))).expanduser().resolve()
+RULES_POLL_SECONDS = 0.5
+# For how many days a face is remembered that was said not to be somebody, so that it does not happen again; 0: never.
+MISTAKE_DAYS = env.integer("MISTAKE_DAYS", 30, low=0, high=365)
 
 # --- Logging -----------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])

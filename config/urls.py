@@ -14,12 +14,17 @@ urlpatterns = [
     path("models/", include("recognition.pack_urls")),
     path("cameras/", include("cameras.urls")),
     path("wall/", include("cameras.wall_urls")),
+    path("places/", include("cameras.place_urls")),
+    path("rules/", include("alerts.rule_urls")),
+    path("channels/", include("alerts.channel_urls")),
     path("", include("alerts.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", login_required(SpectacularSwaggerView.as_view(url_name="api-schema")), name="api-docs"),
     path("api/", include("recognition.api_urls")),
     path("metrics", include("recognition.metrics_urls")),
     path("api/", include("cameras.api_urls")),
+    path("api/", include("cameras.place_api_urls")),
+    path("api/", include("alerts.rule_api_urls")),
     path("api/", include("alerts.api_urls")),
 ]
 

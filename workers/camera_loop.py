@@ -16,7 +16,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from django.conf import settings
@@ -43,6 +43,7 @@ from workers.sources import Frame, Reader
 from workers.tamper import TamperWatch
 from workers.tracking import Track
 from workers.turns import Turns, turns
+from workers.zones import Passing, ZoneBook, zone_book
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Shared:
     turns: Turns
     reporter: Reporter
     scribe: Scribe
+    zones: ZoneBook = field(default_factory=zone_book)
 
     @classmethod
     def of_process(cls) -> Shared:
@@ -101,7 +103,7 @@ class CameraLoop:
         self._writer = SightingWriter(
             camera=self._facts, lease=holding.lease, tell=tell or (lambda *_: None), drops=self._drops
         )
-        self._following = Following(self._writer, reader.detail)
+        self._following = Following(self._writer, reader.detail, Passing(self._shared.zones, camera.pk))
         self._showing = Showing(
             camera_id=camera.pk,
             worker=holding.lease.owner,

@@ -20,6 +20,7 @@ from workers.faces import Faces, is_small
 from workers.sightings import SightingWriter, Watched
 from workers.sources import Detail, Frame
 from workers.tracking import Track, Tracker, other_face
+from workers.zones import Passing
 
 AGAIN_SECONDS = 1.0  # a track that is not decided is embedded so often, also when its looks do not get better
 VERIFY_SECONDS = 2.5  # a firm decision is compared with the face so often
@@ -31,8 +32,8 @@ BETTER_SHOT = 1.15
 class Following:
     """The tracks of one camera and the sightings they become."""
 
-    def __init__(self, writer: SightingWriter, detail: Detail | None = None) -> None:
-        self._writer, self._detail = writer, detail
+    def __init__(self, writer: SightingWriter, detail: Detail | None = None, passing: Passing | None = None) -> None:
+        self._writer, self._detail, self._passing = writer, detail, passing
         self._tracker = Tracker()
         self._watched: dict[int, Watched] = {}
         self._pack = ""  # the version whose embeddings the tracks have
@@ -80,16 +81,21 @@ class Following:
             if self._wants_look(watched, faces, at, unsure=cut or gaps[track.number] > GAP_SECONDS)
         }
         faces.embed(wanted)
+        passing = self._passing if self._passing is not None and self._passing.begin(cut=cut) else None
         for found, track, at in seen:
             watched = self._weigh(found, faces, at) if at in wanted else found
             self._keep_shot(watched, faces, at)
             watched.frames += 1
             watched.last_at = watched.moment(frame.t)
+            if passing is not None:
+                passing.see(watched, faces.found.boxes[at], frame)
             if track.confirmed:
                 self._writer.changed(watched)
         self.finish(update.ended)
         numbers = {track.number for track in self._tracker.tracks}
         self._watched = {number: w for number, w in self._watched.items() if number in numbers}
+        if passing is not None:
+            passing.keep(numbers)
 
     def _watch(self, track: Track, frame: Frame) -> Watched:
         if track.number not in self._watched:

@@ -2,8 +2,8 @@
 
 One thread writes: one connection a process, however many cameras it runs. What is urgent (a face that was identified,
 a sighting that closed) goes first. While the database is away or hangs, loops go on; what they saw waits in their
-`SightingWriter` and is written when the database answers. A second thread looks for a new gallery, because reading a
-large one must not hold up an alert.
+`SightingWriter` and is written when the database answers. Which zones are drawn in the cameras' pictures is read
+between two writes. A second thread looks for a new gallery, because reading a large one must not hold up an alert.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from django.db import DatabaseError, connection
 from recognition.engine import EngineError
 from recognition.gallery import gallery, read_for_all
 from workers.sightings import RETRY_SECONDS, SightingWriter
+from workers.zones import zone_book
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +67,9 @@ class Scribe:
                 writers = list(self._writers)
             if not writers:
                 connection.close()
-            elif not self._write(writers):
+            elif self._write(writers):
+                zone_book().look()
+            else:
                 threading.Event().wait(RETRY_SECONDS)
 
     def _write(self, writers: list[SightingWriter]) -> bool:

@@ -22,11 +22,11 @@ from enum import StrEnum
 from django.db import IntegrityError, InterfaceError, OperationalError, connection
 from psycopg.errors import DiskFull
 
-from alerts.services import report_sighting
+from alerts.reporting import report_sighting
 from cameras.drops import Drop
 from cameras.leases import Lease, LeaseLost
 from cameras.models import Verdict
-from cameras.services import SightingRecord
+from cameras.services import PassageRecord, SightingRecord
 from workers.decision import Decision, Evidence
 from workers.tracking import Track
 
@@ -74,6 +74,7 @@ class Watched:
     best_quality: float = 0.0
     embedded_quality: float = 0.0  # the best among the looks that were embedded
     shot: bytes | None = None  # the best so far, as JPEG
+    passages: tuple[PassageRecord, ...] = ()  # all of them, in order
     closed: bool = False
 
     def moment(self, t: float) -> datetime:
@@ -98,6 +99,7 @@ class _Written:
     shot: bytes | None = None
     opened: bool = False
     person: int | None = None
+    passages: int = 0  # so many of them
 
 
 class SightingWriter:
@@ -121,10 +123,12 @@ class SightingWriter:
             return any(one.urgent for one in self._waiting.values())
 
     def changed(self, watched: Watched, *, urgent: bool = False) -> None:
-        """Says that the sighting should be written, at once or when its turn comes."""
+        """Says that the sighting should be written, at once (also when it has passed a zone) or when its turn comes."""
         with self._lock:
             before = self._waiting.pop(watched.id, None)
-            urgent = urgent or watched.closed or (before is not None and before.urgent)
+            written = self._written.get(watched.id)
+            passed = len(watched.passages) > (written.passages if written is not None else 0)
+            urgent = urgent or passed or watched.closed or (before is not None and before.urgent)
             self._waiting[watched.id] = _Waiting(copy.copy(watched), urgent)
             if len(self._waiting) > MOST_WAITING:
                 oldest = next((id_ for id_, one in self._waiting.items() if one.watched.closed), watched.id)
@@ -207,12 +211,14 @@ class SightingWriter:
                 threshold=decision.threshold,
                 pack=decision.pack,
                 template=decision.template,
+                probe=watched.evidence.mean() if decision.verdict is Verdict.KNOWN else None,
                 quality=watched.best_quality,
                 shot=watched.shot if watched.shot is not written.shot else None,
+                passages=watched.passages[written.passages :],
             ),
             captured_at=watched.decided_at or watched.last_at,
         )
-        written.saved_at, written.shot = now, watched.shot
+        written.saved_at, written.shot, written.passages = now, watched.shot, len(watched.passages)
         self._announce(watched, written, report.sighting.person_id)
         if watched.closed:
             del self._written[watched.id]

@@ -40,6 +40,7 @@ from workers.sightings import Tell
 from workers.sources import SourceFailed, capture_options, check, open_reader
 from workers.starting import starter
 from workers.warmth import warmth
+from workers.zones import zone_book
 
 _log = logging.getLogger(__name__)
 
@@ -147,8 +148,13 @@ def _take(camera: Camera, *, by_hand: bool) -> Holding:
 
 
 def _prepare(camera: Camera) -> tuple[Source, Source | None, Pack]:
-    """What the loop begins with; from here on it has a gallery to go on with while the database is away."""
-    return starter().do(lambda: (source_of(camera), detail_of(camera), gallery().pack))
+    """What the loop begins with; from here on it has a gallery and zones to go on with while the database is away."""
+
+    def read() -> tuple[Source, Source | None, Pack]:
+        zone_book().read()
+        return source_of(camera), detail_of(camera), gallery().pack
+
+    return starter().do(read)
 
 
 def _warm_up(pack: Pack, camera: Camera, holding: Holding, stop: threading.Event) -> None:

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from django import template
 
 from alerts import selectors
+from alerts.selectors import Counts, Head
 
 register = template.Library()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveAlerts:
-    """The cursor is read first, so that an alert in between is told rather than missed."""
+    """The head is read first, so that an alert in between is told rather than missed."""
 
-    cursor: int
-    count: int
+    head: Head
+    counts: Counts
 
 
 @register.simple_tag
 def live_alerts() -> LiveAlerts:
-    cursor = selectors.newest_id()
-    return LiveAlerts(cursor=cursor, count=selectors.open_count())
+    head = selectors.head()
+    return LiveAlerts(head=head, counts=selectors.counts())

@@ -28,7 +28,8 @@ class AlertFactory(factory.django.DjangoModelFactory[Alert]):
     rule = factory.LazyFunction(rule)
     camera = factory.SelfAttribute("sighting.camera")
     person = factory.SelfAttribute("sighting.person")
-    watchlist_name = factory.LazyAttribute(lambda o: o.rule.watchlist.name)
+    watchlist = factory.LazyAttribute(lambda o: o.rule.own_list)
+    watchlist_name = factory.LazyAttribute(lambda o: o.rule.own_list.name)
     person_name = factory.LazyAttribute(lambda o: o.person.name if o.person else "Somebody")
     camera_name = factory.SelfAttribute("sighting.camera_name")
     severity = Severity.HIGH

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import AuditEvent
 from accounts.tests.factories import UserFactory
@@ -37,12 +38,12 @@ def test_a_new_watchlist_gets_its_rule(client: Client) -> None:
     response = client.post(url, LIST | {"is_active": "on"} | NO_ENTRIES)
 
     assert response.status_code == 302, response.context["errors"]
-    assert Rule.objects.get().watchlist == Watchlist.objects.get()
+    assert Rule.objects.exclude(own_list=None).get().own_list == Watchlist.objects.get()
 
 
 def test_a_rule_is_changed_on_its_watchlists_page(client: Client) -> None:
     watchlist = WatchlistFactory.create(name="Wanted")
-    rule = Rule.objects.get()
+    rule = Rule.objects.exclude(own_list=None).get()
     url = reverse("admin:recognition_watchlist_change", args=[watchlist.pk])
     assert "rule-TOTAL_FORMS" in client.get(url).content.decode()
     response = client.post(
@@ -66,12 +67,12 @@ def test_a_rule_is_changed_on_its_watchlists_page(client: Client) -> None:
     rule.refresh_from_db()
     assert (rule.enabled, rule.severity, rule.cooldown_seconds) == (False, Severity.CRITICAL, 5)
     targets = set(AuditEvent.objects.values_list("actor_name", "target"))
-    assert targets == {("root", f"watchlist {watchlist.pk}"), ("root", f"rule of watchlist {watchlist.pk}")}
+    assert targets == {("root", f"watchlist {watchlist.pk}"), ("root", f"rule {rule.pk}")}
 
 
 def test_alerts_and_deliveries_can_only_be_read(client: Client) -> None:
     alert = AlertFactory.create()
-    delivery = Delivery.objects.create(alert=alert, channel="live")
+    delivery = Delivery.objects.create(alert=alert, channel="live", due_at=timezone.now())
     for name, row in (("alert", alert), ("delivery", delivery)):
         assert client.get(reverse(f"admin:alerts_{name}_changelist")).status_code == 200
         url = reverse(f"admin:alerts_{name}_change", args=[row.pk])

@@ -24,6 +24,7 @@ from recognition.tests.factories import PersonFactory
 
 pytestmark = pytest.mark.django_db
 
+ALERT_VERBS = ("acknowledge", "confirm", "dismiss", "close", "reopen", "assign", "comment", "review")
 READ = [
     "/api/v1/people",
     "/api/v1/watchlists",
@@ -63,7 +64,8 @@ def test_a_user_without_a_role_may_not_look(path: str) -> None:
         (Role.VIEWER, "delete", "/api/v1/people/1"),
         (Role.VIEWER, "post", "/api/v1/people/1/photos"),
         (Role.VIEWER, "post", "/api/v1/identify"),
-        (Role.VIEWER, "post", "/api/v1/alerts/1/acknowledge"),
+        *((Role.VIEWER, "post", f"/api/v1/alerts/1/{verb}") for verb in ALERT_VERBS),
+        (Role.OPERATOR, "post", "/api/v1/alerts/1/review"),
         (Role.VIEWER, "post", "/api/v1/watchlists/1/entries"),
         (Role.VIEWER, "delete", "/api/v1/watchlists/1/entries/1"),
         (Role.VIEWER, "post", "/api/face/upload"),

@@ -14,8 +14,7 @@ from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.clients import key_client
 from accounts.tests.factories import UserFactory
-from alerts import services
-from alerts.feed import Filters, News, Page
+from alerts import outbox, services
 from alerts.models import Alert, AlertState, Delivery, Severity
 from alerts.tests.factories import AlertFactory
 from alerts.tests.test_every_page import Outline
@@ -44,7 +43,7 @@ def rings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         heard.append(1)
         return True
 
-    monkeypatch.setattr(services, "ring", ring)
+    monkeypatch.setattr(outbox, "ring", ring)
     return heard
 
 
@@ -257,65 +256,6 @@ def test_a_list_of_both_kinds_asks_the_database_as_often(
         begin(each)
     with django_assert_max_num_queries(12):
         assert client.get(reverse("alerts")).status_code == 200
-
-
-# What open pages are told
-
-
-def news(**more: object) -> News:
-    return News(Page(since=0, filters=Filters(), **more))  # type: ignore[arg-type]
-
-
-def test_a_page_is_told_when_it_begins_ends_and_comes_again(user: User, camera: Camera) -> None:
-    page = news()
-    event = begin(camera)
-    alert = Alert.objects.get()
-    first = page.html(user)
-    assert "New alert:" in first
-    assert "No pictures</a> at Gate" in first
-    mark = f'id="alert-{alert.pk}"'
-    assert mark not in page.html(user)
-    end(event)
-    told = page.html(user)
-    assert mark in told
-    assert "Over after" in told
-    assert mark not in page.html(user)
-    again(event)
-    assert "Still going on, came 2 times" in page.html(user)
-    assert mark not in page.html(user)
-
-
-def test_a_page_that_was_offline_learns_what_changed(user: User, camera: Camera) -> None:
-    event = begin(camera)
-    alert = Alert.objects.get()
-    services.acknowledge(actor=user, alert=alert)
-    stale = Page.parse(
-        f'{{"since": {alert.pk}, "shown": [{alert.pk}], "open": [], "versions": [[{alert.pk}, 1]], "feed": {{}}}}'
-    )
-    page = News(stale)
-    assert f'id="alert-{alert.pk}"' not in page.html(user)
-    end(event)
-    assert "Over after" in page.html(user)
-    again(event)
-    assert "is-new" in page.html(user)
-    services.acknowledge(actor=user, alert=alert)
-    assert "alert__done" in page.html(user)
-
-
-def test_an_alert_that_is_gone_is_taken_away(user: User, camera: Camera) -> None:
-    event = begin(camera)
-    alert = Alert.objects.get()
-    page = news(shown=(alert.pk,), versions={alert.pk: 0})
-    page.html(user)
-    event.delete()
-    told = page.html(user)
-    assert f'id="alert-{alert.pk}" hx-swap-oob="delete"' in told
-    assert "delete" not in page.html(user)
-
-
-@pytest.mark.parametrize("said", ["5", '"x"', "[[1]]", "[1, 2]", '[["x", 2]]', '[[1, "x"]]', "[[1, null]]", "{}"])
-def test_versions_that_make_no_sense_count_as_not_given(said: str) -> None:
-    assert Page.parse(f'{{"since": 1, "feed": {{}}, "versions": {said}}}').versions == {}
 
 
 # The API

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -12,14 +13,15 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
 from accounts.tests.factories import UserFactory
-from alerts.models import Alert, Delivery
+from alerts.models import Alert, Delivery, NotThisPerson, Training
 from alerts.tests.factories import AlertFactory
 from cameras.models import Camera, Sighting
-from cameras.tests.factories import SightingFactory
+from cameras.tests.factories import CameraFactory, CameraGroupFactory, SightingFactory, SitePlanFactory, ZoneFactory
 from recognition import meaning, pending
 from recognition.gallery import gallery, look_again
 from recognition.models import Batch, Person, Photo, Template, Watchlist
@@ -29,7 +31,14 @@ from recognition.tests.factories import PersonFactory, TemplateFactory, Watchlis
 pytestmark = pytest.mark.django_db
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-SEALED = ("sealed_source", "sealed_shot", "sealed_portrait", '"recognition_template"."sealed"', '_photo"."sealed"')
+SEALED = (
+    '_notthisperson"."sealed"',
+    "sealed_source",
+    "sealed_shot",
+    "sealed_portrait",
+    '"recognition_template"."sealed"',
+    '_photo"."sealed"',
+)
 
 PAGES = [
     "login",
@@ -38,6 +47,9 @@ PAGES = [
     "dashboard",
     "alerts",
     "alert",
+    "alert_figures",
+    "trainings",
+    "mistakes",
     "people",
     "person",
     "enrol",
@@ -62,28 +74,59 @@ PAGES = [
     "camera_edit",
     "camera_remove",
     "wall",
+    "places",
+    "zone_add",
+    "zone_edit",
+    "zone_remove",
+    "plan",
+    "plan_add",
+    "plan_remove",
+    "group_add",
+    "group_edit",
+    "group_remove",
+    "channels",
+    "channel_add",
+    "my_notifications",
+    "message_templates",
+    "deliveries",
+    "list_policies",
 ]
 LISTS = [
     "/",
     "/alerts/",
+    "/alerts/figures/",
+    "/alerts/mistakes/",
+    "/alerts/trainings/",
     "/people/",
     "/people/watchlists/",
     "/people/duplicates/",
     "/people/imports/",
     "/cameras/",
     "/wall/?size=16",
+    "/places/",
     "/models/",
+    "/channels/",
+    "/channels/deliveries/",
+    "/channels/deliveries/?channel=live",
+    "/channels/policies/",
     "/admin/recognition/person/",
     "/admin/recognition/watchlist/",
     "/admin/cameras/camera/",
     "/admin/cameras/sighting/",
+    "/admin/cameras/zone/",
+    "/admin/cameras/siteplan/",
+    "/admin/cameras/cameragroup/",
     "/admin/alerts/alert/",
     "/admin/alerts/delivery/",
+    "/admin/alerts/endpoint/",
     "/api/v1/people",
     "/api/v1/people/duplicates",
     "/api/v1/batches",
     "/api/v1/watchlists",
     "/api/v1/cameras",
+    "/api/v1/zones",
+    "/api/v1/plans",
+    "/api/v1/camera-groups",
     "/api/v1/models",
     "/metrics",
     "/api/v1/sightings",
@@ -167,7 +210,18 @@ def fill(rows: int) -> None:
         entry = WatchlistEntryFactory.create()
         TemplateFactory.create(person=entry.person)
         alert = AlertFactory.create(sighting=SightingFactory.create(person=entry.person), rule=entry.watchlist.rule)
-        Delivery.objects.create(alert=alert, channel="live")
+        Delivery.objects.create(alert=alert, channel="live", due_at=alert.captured_at)
+        over = timezone.now() + timedelta(days=1)
+        said = {"person": entry.person, "alert": alert, "pack": "x", "sealed": b"x", "similarity": 0.9}
+        NotThisPerson.objects.create(expires_at=over, **said)
+        Training.objects.create(user=UserFactory.create(), course="x", trained_on=over, valid_until=over)
+        camera, plan, group = CameraFactory.create(), SitePlanFactory.create(), CameraGroupFactory.create()
+        zone = ZoneFactory.create(camera=camera)
+        ZoneFactory.create(ground="plan", camera=None, plan=plan)
+        plan.places.create(camera=camera, x=0.5, y=0.5)
+        group.cameras.add(camera)
+        entry.watchlist.rule.zones.add(zone)
+        entry.watchlist.rule.groups.add(group)
 
 
 def address(name: str) -> str:
@@ -183,11 +237,14 @@ def address(name: str) -> str:
         "camera": lambda: alert.camera_id,
         "person": lambda: alert.person_id,
         "watchlist": lambda: Watchlist.objects.get().pk,
+        "zone": lambda: ZoneFactory.create().pk,
+        "plan": lambda: SitePlanFactory.create().pk,
+        "group": lambda: CameraGroupFactory.create().pk,
         "model": lambda: "opencv",
         "import": lambda: Batch.objects.create(source="people.zip").pk,
     }
     about = name.partition("_")[0]
-    return reverse(name, args=[rows[about]()] if about in rows and not name.endswith("_add") else [])
+    return reverse(name, args=[rows[about]()] if about in rows and not name.endswith(("_add", "_figures")) else [])
 
 
 @pytest.mark.parametrize("name", PAGES)

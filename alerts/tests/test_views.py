@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from accounts.roles import Role
-from accounts.tests.factories import sign_in
-from alerts.models import Alert, AlertState
+from accounts.tests.factories import UserFactory, sign_in
+from alerts.models import Alert, AlertState, Review
 from alerts.tests.factories import AlertFactory
-from cameras.tests.factories import CameraFactory, SightingFactory
+from cameras.tests.factories import NOON, CameraFactory, SightingFactory
 from recognition.tests.factories import PersonFactory, TemplateFactory
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +24,7 @@ PAGES: dict[str, tuple[bool, list[Role | None], str]] = {  # name: (needs an ale
     "alerts": (False, [None], "get"),
     "alert": (True, [None], "get"),
     "alert_acknowledge": (True, [None, Role.VIEWER], "post"),
+    "alerts_acknowledge": (False, [None, Role.VIEWER], "post"),
 }
 
 
@@ -114,7 +116,7 @@ def test_an_alert_shows_all_that_a_decision_needs(client: Client) -> None:
 def test_an_alert_outlives_what_it_tells_about(client: Client) -> None:
     sign_in(client, Role.OPERATOR)
     row = AlertFactory.create(person_name="Ada", camera_name="Gate")
-    for gone in (row.person, row.camera, row.rule and row.rule.watchlist):
+    for gone in (row.person, row.camera, row.rule and row.rule.own_list):
         assert gone is not None
         gone.delete()
     for page in ("/", reverse("alerts"), reverse("alert", args=[row.pk])):
@@ -145,10 +147,101 @@ def test_a_filtered_list_says_what_it_wants_to_be_told(client: Client) -> None:
     sign_in(client, Role.VIEWER)
     person = PersonFactory.create().pk
     text = client.get(reverse("alerts"), {"state": "new", "person": str(person)}).content.decode()
-    feed = re.search(r"data-feed='(.*?)'", text)
+    feed = re.search(r'data-feed="(.*?)"', text)
     assert feed is not None
-    assert json.loads(feed[1]) == {"state": "new", "person": person, "camera": None}
-    assert "data-feed" not in client.get(reverse("alerts"), {"before": 5}).content.decode()
+    assert json.loads(unescape(feed[1])) == {"state": "new", "person": person}
+    assert "data-closed" not in text
+    assert "data-closed" in client.get(reverse("alerts"), {"before": 5}).content.decode()
+
+
+def test_the_form_shows_what_is_filtered_by(client: Client) -> None:
+    sign_in(client, Role.VIEWER)
+    asked = {"severity": "low", "from": "2026-03-14T12:00", "mine": "1", "text": "<Ada>"}
+    text = client.get(reverse("alerts"), asked).content.decode()
+    for part in ('value="low" selected', 'value="2026-03-14T12:00"', 'name="mine" value="1" checked', "&lt;Ada&gt;"):
+        assert part in text
+    assert '<details class="filters__more" open' in text
+    assert '<details class="filters__more" open' not in client.get(reverse("alerts")).content.decode()
+
+
+def test_filters_stay_when_older_alerts_are_asked_for(client: Client) -> None:
+    sign_in(client, Role.VIEWER)
+    sighting = SightingFactory.create()
+    AlertFactory.create_batch(52, sighting=sighting, severity="low")
+    text = client.get(reverse("alerts"), {"severity": "low", "text": "a & b"}).content.decode()
+    assert "before=" not in text
+    text = client.get(reverse("alerts"), {"severity": "low"}).content.decode()
+    assert re.search(r'href="\?severity=low&amp;before=\d+"', text)
+
+
+def test_only_ones_own_alerts(client: Client) -> None:
+    me = sign_in(client, Role.OPERATOR)
+    mine, _, others = AlertFactory.create(assigned_to=me), AlertFactory.create(), UserFactory.create()
+    AlertFactory.create(assigned_to=others)
+    assert shown(client.get(reverse("alerts"), {"mine": "1"}).content.decode()) == [mine.pk]
+
+
+KINDS: list[tuple[dict[str, object], list[str], list[str]]] = [
+    ({"person": None, "person_name": ""}, ["Unknown face", "Nobody known"], ["Enrolled portrait", "deleted"]),
+    ({"person": None, "person_name": "Ada"}, ["Ada", "The person was deleted"], ["Nobody known"]),
+    (
+        {"count": 3, "last_at": NOON, "zone_name": "Yard", "trigger": "enters", "detail": "entered Yard."},
+        ["3 times, last", ", Yard", "entered Yard."],
+        [],
+    ),
+    ({"named_at": NOON}, ["The name came later"], []),
+    ({"reviews_needed": 2}, ["Lead: 0 of 2 reviews", "is-lead"], []),
+    ({"reviews_needed": 2, "state": "confirmed"}, ["Confirmed"], ["Lead:", "is-lead"]),
+    ({"state": "dismissed", "dismissal": "test", "decided_at": NOON}, ["Dismissed: A test, <time"], ["Acknowledge"]),
+    ({"state": "closed", "closed_at": NOON}, ["Closed, <time"], ["Acknowledge the alert"]),
+    (
+        {"sighting": None, "camera": None, "camera_name": "", "person": None, "person_name": "Ada", "trigger": "absent"}
+        | {"captured_at": NOON, "similarity": None, "threshold": None, "detail": "Ada was not seen by 09:00."},
+        ["Not seen", "Ada was not seen by 09:00."],
+        ["Similarity", "sighting_shot"],
+    ),
+    ({"trigger": "crowd"}, ["Too many people at once"], []),
+]
+
+
+@pytest.mark.parametrize(("values", "there", "not_there"), KINDS, ids=[str(values) for values, *_ in KINDS])
+def test_alerts_of_every_kind_are_shown(
+    client: Client, values: dict[str, object], there: list[str], not_there: list[str]
+) -> None:
+    sign_in(client, Role.OPERATOR)
+    row = AlertFactory.create(**values)
+    for page in (reverse("alerts"), reverse("dashboard")):
+        text = client.get(page).content.decode()
+        found = re.search(rf'<li class="alert [^>]*id="alert-{row.pk}".*?</li>', text, re.DOTALL)
+        assert found is not None
+        assert all(part in found[0] for part in there)
+        assert not any(part in found[0] for part in not_there)
+
+
+def test_an_alert_says_whose_it_is(client: Client) -> None:
+    user = sign_in(client, Role.VIEWER)
+    AlertFactory.create(assigned_to=user)
+    assert f"For {user.username}" in client.get(reverse("alerts")).content.decode()
+
+
+def test_a_lead_says_how_many_have_reviewed_it_and_not_what(client: Client) -> None:
+    sign_in(client, Role.OPERATOR)
+    row = AlertFactory.create(reviews_needed=2)
+    Review.objects.create(alert=row, reviewer_name="Bob", answer=Review.Answer.DIFFERENT)
+    Review.objects.create(alert=row, reviewer_name="Eve", answer=Review.Answer.DIFFERENT, settled=True)
+    text = client.get(reverse("alerts")).content.decode()
+    assert "Lead: 1 of 2 reviews" in text
+    assert "Bob" not in text
+
+
+def test_the_heading_counts_what_nobody_has_acknowledged(client: Client) -> None:
+    sign_in(client, Role.VIEWER)
+    AlertFactory.create(severity="critical")
+    AlertFactory.create(severity="critical", state=AlertState.ACKNOWLEDGED)
+    text = client.get(reverse("alerts")).content.decode()
+    assert 'data-count-of="critical">1</span>' in text
+    assert 'data-count-of="low">0</span>' in text
+    assert 'data-critical="1"' in text
 
 
 def test_older_alerts_are_fetched_as_a_part(client: Client) -> None:
@@ -175,6 +268,38 @@ def test_acknowledging_with_and_without_htmx(client: Client) -> None:
     assert set(Alert.objects.values_list("state", "acknowledged_by")) == {("acknowledged", user.pk)}
 
 
+def test_acknowledging_the_selected_without_scripts(client: Client) -> None:
+    user = sign_in(client, Role.OPERATOR)
+    one, two, three = (AlertFactory.create() for _ in range(3))
+    AlertFactory.create(state=AlertState.ACKNOWLEDGED, acknowledged_by=UserFactory.create())
+    wanted = {"alert": [one.pk, two.pk, "x", 10**18], "next": "/alerts/?state=new"}
+    answer = client.post(reverse("alerts_acknowledge"), wanted, follow=True)
+    assert answer.redirect_chain[-1][0] == "/alerts/?state=new"
+    assert "2 alerts were acknowledged." in answer.content.decode()
+    assert "1 alert was acknowledged by somebody else before, or gone." in answer.content.decode()
+    assert {row.pk for row in Alert.objects.filter(acknowledged_by=user)} == {one.pk, two.pk}
+    three.refresh_from_db()
+    assert three.state == AlertState.NEW
+
+
+def test_acknowledging_the_selected_with_htmx_brings_them_as_they_are_now(client: Client) -> None:
+    user = sign_in(client, Role.OPERATOR)
+    rows = [AlertFactory.create() for _ in range(3)]
+    wanted = {"alert": [row.pk for row in rows[:2]]}
+    part = client.post(reverse("alerts_acknowledge"), wanted, headers={"HX-Request": "true"}).content.decode()
+    assert sorted(shown(part)) == sorted(wanted["alert"])
+    assert part.count(user.username) == 2
+    assert 'id="alert-cursor"' not in part
+    assert 'hx-swap-oob="true">1</span>' in part
+
+
+def test_acknowledging_nothing_says_what_to_do(client: Client) -> None:
+    sign_in(client, Role.OPERATOR)
+    answer = client.post(reverse("alerts_acknowledge"), {"next": "https://evil.example/"}, follow=True)
+    assert answer.redirect_chain[-1][0] == reverse("alerts")
+    assert "No alert was selected." in answer.content.decode()
+
+
 def test_the_first_to_acknowledge_stays_named(client: Client) -> None:
     row = AlertFactory.create()
     first = sign_in(client, Role.OPERATOR)
@@ -182,7 +307,7 @@ def test_the_first_to_acknowledge_stays_named(client: Client) -> None:
     sign_in(client, Role.OPERATOR)
     answer = client.post(reverse("alert_acknowledge", args=[row.pk]), {"next": "https://evil.example/"}, follow=True)
     assert answer.redirect_chain[-1][0] == reverse("alert", args=[row.pk])
-    assert "before you" in answer.content.decode()
+    assert f"{first.username} was faster" in answer.content.decode()
     row.refresh_from_db()
     assert row.acknowledged_by == first
 

@@ -11,7 +11,19 @@ from datetime import UTC, datetime, timedelta
 import factory
 
 from accounts import vault
-from cameras.models import CAMERA_SCOPE, Camera, CameraLease, Sighting, Verdict, shot_scope
+from cameras.models import (
+    CAMERA_SCOPE,
+    Camera,
+    CameraGroup,
+    CameraLease,
+    Ground,
+    Shape,
+    Sighting,
+    SitePlan,
+    Verdict,
+    Zone,
+    shot_scope,
+)
 from cameras.services import shot_bind
 from cameras.sources import parse_source
 from recognition.tests.factories import PACK, PersonFactory, picture
@@ -70,3 +82,38 @@ class SightingFactory(factory.django.DjangoModelFactory[Sighting]):
     sealed_shot = factory.LazyAttribute(
         lambda o: vault.seal(shot_scope(o.shot_day), picture(o.track), bind=shot_bind(o.id))
     )
+
+
+class ZoneFactory(factory.django.DjangoModelFactory[Zone]):
+    """An area in a camera's picture."""
+
+    class Meta:
+        model = Zone
+
+    name = factory.Sequence(lambda n: f"Zone {n}")
+    ground = Ground.PICTURE
+    camera = factory.SubFactory(CameraFactory)
+    shape = Shape.POLYGON
+    points = factory.LazyFunction(lambda: [[0.2, 0.2], [0.6, 0.2], [0.6, 0.6]])
+
+
+class SitePlanFactory(factory.django.DjangoModelFactory[SitePlan]):
+    """A small plan."""
+
+    class Meta:
+        model = SitePlan
+
+    name = factory.Sequence(lambda n: f"Floor {n}")
+    image = factory.LazyFunction(picture)
+    media_type = "image/jpeg"
+    width = 48
+    height = 48
+
+
+class CameraGroupFactory(factory.django.DjangoModelFactory[CameraGroup]):
+    """A group, empty until cameras are added."""
+
+    class Meta:
+        model = CameraGroup
+
+    name = factory.Sequence(lambda n: f"Group {n}")

@@ -163,7 +163,7 @@ def test_somebody_who_was_deleted_becomes_unknown() -> None:
     record = known(camera, held(camera), person.pk)
     delete_person(actor=None, person=person)
 
-    row = services.save_sighting(record)
+    row = services.save_sighting(record).row
     assert (row.person, row.verdict) == (None, Verdict.UNKNOWN)
 
 
@@ -206,9 +206,9 @@ def test_deleting_while_a_sighting_is_written_waits_for_it(what: str) -> None:
 
 def test_sightings_whose_worker_is_gone_are_closed() -> None:
     running, orphaned, retaken = CameraFactory.create_batch(3)
-    alive = services.save_sighting(known(running, held(running), None))
-    lost = services.save_sighting(known(orphaned, held(orphaned), None))
-    older = services.save_sighting(known(retaken, held(retaken), None))
+    alive = services.save_sighting(known(running, held(running), None)).row
+    lost = services.save_sighting(known(orphaned, held(orphaned), None)).row
+    older = services.save_sighting(known(retaken, held(retaken), None)).row
     let_expire(orphaned)
     let_expire(retaken)
     held(retaken, "two")

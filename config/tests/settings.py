@@ -20,3 +20,5 @@ from config.settings import DATABASES  # noqa: E402
 TEST_DATABASE = f"test_lynceus_{os.getpid()}"
 DATABASES["default"]["TEST"] = {"NAME": TEST_DATABASE}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # hundreds of sign-ins, no secrets
+RULES_POLL_SECONDS = 0.0  # a test sees what it has just written
+ALERT_NETWORKS = ["loopback"]  # every test's servers are here

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from cameras.leases import renew_leases, take_lease
 from cameras.models import Camera
+from cameras.zones import ZoneShape
 from workers.camera_loop import CameraLoop, Shared
 from workers.leases import Holding
 from workers.reporter import Reporter
@@ -19,6 +20,7 @@ from workers.scribe import Scribe
 from workers.sightings import SightingWriter, Tell
 from workers.sources import Reader
 from workers.turns import Turns
+from workers.zones import ZoneBook
 
 
 class AskedHolding(Holding):
@@ -47,8 +49,21 @@ class ReporterAtOnce(Reporter):
         self._thread = threading.current_thread()
 
 
-def shared(*, reporter: Reporter | None = None, turns: Turns | None = None) -> Shared:
-    return Shared(turns=turns or Turns(1), reporter=reporter or ReporterAtOnce(), scribe=ScribeAtOnce())
+class BookAtOnce(ZoneBook):
+    """Asks the database whenever it is asked, as the scribe's thread does every second."""
+
+    def of(self, camera: int) -> tuple[ZoneShape, ...]:
+        self.read()
+        return super().of(camera)
+
+
+def shared(*, reporter: Reporter | None = None, turns: Turns | None = None, zones: ZoneBook | None = None) -> Shared:
+    return Shared(
+        turns=turns or Turns(1),
+        reporter=reporter or ReporterAtOnce(),
+        scribe=ScribeAtOnce(),
+        zones=zones or ZoneBook(),
+    )
 
 
 def hold(camera: Camera) -> Holding:

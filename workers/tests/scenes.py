@@ -35,10 +35,15 @@ _CROPS = {ADA: (0, 190, 240, 480), BEN: (400, 180, 640, 490)}  # xyxy in the pho
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
-    """So many seconds in which these people stand side by side, each from left to right; the view sways a little."""
+    """So many seconds in which these people stand side by side, each from left to right; the view sways a little.
+
+    `start` and `speed`: where the first one is, and how fast they all walk to the right, in pixels (a second).
+    """
 
     seconds: float
     people: tuple[str, ...] = ()
+    start: float = 20.0
+    speed: float = 0.0
 
 
 @cache
@@ -64,7 +69,8 @@ def frames(*shots: Shot, fps: float = FPS) -> Iterator[Image]:
         for number in range(round(shot.seconds * fps)):
             picture = _wall().astype(np.float32)
             for place, person in enumerate(shot.people):
-                _paste(picture, person, place, sway=8 * math.sin(number / fps * 2))
+                left = shot.start + place * 230 + shot.speed * number / fps
+                _paste(picture, person, left, sway=8 * math.sin(number / fps * 2))
             picture += noise.normal(0, 2, (SIZE[1], SIZE[0], 1))
             yield np.clip(picture, 0, 255).astype(np.uint8)
 
@@ -141,13 +147,13 @@ def _wall() -> Image:
     return np.repeat(grey[:, :, None], 3, axis=2).astype(np.uint8)
 
 
-def _paste(picture: np.ndarray[tuple[int, ...], np.dtype[np.float32]], person: str, place: int, sway: float) -> None:
+def _paste(picture: np.ndarray[tuple[int, ...], np.dtype[np.float32]], person: str, left: float, sway: float) -> None:
     face = portrait(person)
     scale = FACE_SIDE / max(face.shape[:2])
     face = np.asarray(cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
-    left, top = round(20 + sway + place * 230), round(40 + sway / 2)
+    x, y = round(left + sway), round(40 + sway / 2)
     height, width = face.shape[:2]
-    picture[top : top + height, left : left + width] = face
+    picture[y : y + height, x : x + width] = face
 
 
 @cache

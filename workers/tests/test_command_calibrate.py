@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from accounts.models import AuditEvent
+from alerts.tests.factories import AlertFactory
 from cameras.models import Verdict
 from cameras.tests.factories import SightingFactory
 from recognition.engine import ImpostorCurve
@@ -94,6 +95,20 @@ def test_unknown_sightings_and_near_pairs_are_told(people: Watchlist) -> None:
     assert "These pairs reach the pack's threshold" in done.out
     assert "Ada (person" in done.out
     assert "Ida (person" in done.out
+
+
+def test_alerts_about_the_wrong_person_are_told(people: Watchlist) -> None:
+    assert "wrong person" not in run("calibrate").out
+    for number, score in enumerate((0.91, 0.86)):
+        AlertFactory.create(
+            sighting=SightingFactory.create(similarity=score, pack=PACK),
+            state="dismissed",
+            dismissal="not_this_person" if number == 0 else "test",
+        )
+    done = run("calibrate")
+    assert "1 alert turned out to be about the wrong person; the highest had 0.9100" in done.out
+    (facts,) = run("calibrate", "--json").lines
+    assert facts["false_alerts"] == 1
 
 
 def test_a_watchlist_gets_its_threshold_when_it_is_asked_for(people: Watchlist) -> None:

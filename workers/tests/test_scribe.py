@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError
 from django.db.models import F
 
-from alerts.services import report_sighting
+from alerts.reporting import report_sighting
 from cameras.drops import Drop
 from cameras.leases import LeaseLost
 from cameras.models import CameraLease, Sighting

@@ -16,7 +16,7 @@ from django.db.models import F
 from psycopg.errors import DiskFull
 
 from alerts.models import Alert, Delivery
-from alerts.services import report_sighting
+from alerts.reporting import report_sighting
 from cameras.drops import Drop
 from cameras.leases import Lease, LeaseLost, take_lease
 from cameras.models import Camera, CameraLease, Sighting, Verdict

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from alerts.models import Alert
-from alerts.services import report_sighting
+from alerts.reporting import report_sighting
 from cameras.drops import Drop
 from cameras.leases import release_leases
 from cameras.models import Camera, Sighting, Verdict

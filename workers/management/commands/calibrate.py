@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from django.core.management.base import CommandError
 
+from alerts.feedback import impostor_scores
 from cameras.impostors import unknown_similarities
 from recognition import watchlist_services
 from recognition.calibration import (
@@ -56,6 +57,7 @@ class Findings:
     fpir: Share | None
     proposal: Proposal
     unknown: Scores
+    false_alerts: Scores  # of faces that people said are not whom they were taken for
     watchlists: tuple[ListState, ...]
 
 
@@ -160,6 +162,7 @@ def find(pack: Pack, fpir: float) -> Findings:
         fpir=estimated_fpir(curve, pack.threshold, templates),
         proposal=propose(impostors.scores, people=impostors.people, templates=templates, fpir=fpir),
         unknown=unknown_similarities(pack.version),
+        false_alerts=impostor_scores(pack.version),
         watchlists=tuple(_list_state(one, pack, impostors, curve, fpir) for one in Watchlist.objects.all()),
     )
 
@@ -193,6 +196,8 @@ def _lines(found: Findings) -> Iterator[str]:
     yield f"The pack asks for {pack.threshold:.4f}: FPIR {_share(found.fpir)} at this size, by {source}."
     yield _proposal(proposal)
     yield _sightings(found.unknown, proposal)
+    if len(found.false_alerts):
+        yield _mistakes(found.false_alerts, proposal)
     names = dict(Person.objects.filter(pk__in=_people(impostors)).values_list("id", "name"))
     near = [one for one in impostors.nearest if one.similarity >= pack.threshold]
     if near:
@@ -246,6 +251,14 @@ def _sightings(unknown: Scores, proposal: Proposal) -> str:
     return f"{text}, {over:,} {reach} the proposal. Those who reached the threshold in use are not among them."
 
 
+def _mistakes(scores: Scores, proposal: Proposal) -> str:
+    text = f"{_many(len(scores), 'alert')} turned out to be about the wrong person; the highest had {scores.max():.4f}"
+    if proposal.threshold is None:
+        return f"{text}."
+    over = int((scores >= proposal.threshold).sum())
+    return f"{text}, {over:,} would still be raised at the proposal."
+
+
 def _many(count: int, one: str, many: str = "") -> str:
     return f"1 {one}" if count == 1 else f"{count:,} {many or f'{one}s'}"
 
@@ -272,6 +285,7 @@ def _facts(found: Findings) -> dict[str, object]:
         "scores_of": "gallery" if found.is_own else "pack",
         "proposal": _proposal_facts(found.proposal),
         "unknown_sightings": len(found.unknown),
+        "false_alerts": len(found.false_alerts),
         "nearest": [
             {"people": [one.first, one.second], "similarity": round(one.similarity, 6)} for one in found.gallery.nearest
         ],

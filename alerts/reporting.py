@@ -1,0 +1,236 @@
+"""Where a frame becomes an alert: the sighting, its alerts and their deliveries are written in one transaction.
+
+An outbox: what is committed is delivered, even when the process dies right after. `report_events` does the same for
+what is wrong with cameras (who was not seen: `alerts.rules.absence`). What an alert said and what the track turned out
+to be are kept apart: a name that arrives late is put into the alert that is there, and told once more.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from alerts import feedback, outbox
+from alerts.models import Alert, AlertState, AlertStep, Occasion, StepKind, Trigger
+from alerts.rules.book import RuleBook, book
+from alerts.rules.evaluate import fired
+from alerts.rules.facts import Firing, SightingFacts, facts_of
+from alerts.rules.history import StoredHistory
+from alerts.rules.raising import REVIEWERS, Match, is_told, one_after_the_other, raise_for_events, raise_for_sighting
+from cameras.events import Change
+from cameras.models import CameraEvent, Passage, Sighting, Verdict, Zone
+from cameras.services import SightingRecord, write_sighting
+from config.transactions import brief_transaction
+from recognition.models import WatchlistEntry
+from recognition.packs import current_pack, threshold_of
+from recognition.selectors import valid_entries
+
+_counted: deque[uuid.UUID] = deque(maxlen=1000)  # sightings whose alerts were suppressed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What became of a reported sighting: its row, and the ids of the alerts that it caused."""
+
+    sighting: Sighting
+    alerts: tuple[int, ...]
+
+
+@brief_transaction()
+def report_sighting(*, sighting: SightingRecord, captured_at: datetime) -> Report:
+    """Writes the sighting, and the alerts it causes. Repeating it changes nothing. Raises cameras.LeaseLost."""
+    saved, rules = write_sighting(sighting), book()
+    row = saved.row
+    entries = list(valid_entries(row.person_id)) if row.verdict == Verdict.KNOWN and row.person_id is not None else []
+    match = _match(row, entries, rules)
+    facts = _facts(row, entries, captured_at, rules)
+    told = [] if saved.created else list(Alert.objects.filter(sighting=row).select_related("rule"))
+    changed = _rename(told, row, match, facts)
+    firings = [one for one in fired(rules, facts, StoredHistory()) if not is_told(one, told, row)]
+    if firings and _is_known_mistake(sighting, row):
+        firings = [one for one in firings if not one.about_person]
+    made = raise_for_sighting(rules, firings, saved, match, _zone_names(firings)) if firings else []
+    if made or changed:
+        ids = [alert.pk for alert in (*changed, *made)]
+        transaction.on_commit(lambda: outbox.kick(ids))
+    return Report(sighting=row, alerts=tuple(alert.pk for alert in made))
+
+
+@brief_transaction()
+def report_events(changes: Sequence[tuple[CameraEvent, Change]]) -> tuple[int, ...]:
+    """Raises an alert for each new event of a camera and rule, and says of the others that they changed.
+
+    An event has one alert by a rule: when it ends pages show that, and when it comes again the same alert is a new one
+    again. Returns the ids of the new ones.
+    """
+    told = list(Alert.objects.filter(event__in=[event.pk for event, _ in changes]).select_related("rule"))
+    ended = {event.pk for event, change in changes if change is Change.ENDED}
+    over = [alert for alert in told if alert.event_id in ended]
+    again = [alert for alert in told if alert.event_id not in ended]
+    if over:
+        Alert.objects.filter(pk__in=[alert.pk for alert in over]).update(version=F("version") + 1)
+        _enqueue(over, Occasion.ENDED)
+    if again:
+        Alert.objects.filter(pk__in=[alert.pk for alert in again]).update(
+            version=F("version") + 1, state=AlertState.NEW, acknowledged_by=None, acknowledged_at=None
+        )
+        _enqueue(again, Occasion.AGAIN)
+    known = {alert.event_id for alert in told}
+    fresh = [event for event, change in changes if change is not Change.ENDED and event.pk not in known]
+    made = raise_for_events(
+        (rule, event)
+        for event in fresh
+        if event.camera is not None and event.camera.alert_events
+        for rule in book().troubles
+        if (not rule.event_kinds or event.kind in rule.event_kinds)
+        and rule.where.camera_holds(_Seen.of(event))
+        and rule.when.holds(event.began_at)
+    )
+    if made or told:
+        ids = [alert.pk for alert in (*told, *made)]
+        transaction.on_commit(lambda: outbox.kick(ids))
+    return tuple(alert.pk for alert in made)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    camera: int | None
+    latitude: float | None
+    longitude: float | None
+
+    @classmethod
+    def of(cls, event: CameraEvent) -> _Seen:
+        camera = event.camera
+        return cls(
+            camera=event.camera_id,
+            latitude=camera.latitude if camera else None,
+            longitude=camera.longitude if camera else None,
+        )
+
+
+def _enqueue(alerts: Sequence[Alert], occasion: Occasion) -> None:
+    """Says it to those who were told of these alerts, each time that it comes."""
+    for alert in alerts:
+        outbox.enqueue([alert], occasion, turn=alert.event.times if alert.event is not None else 0)
+
+
+def _facts(row: Sighting, entries: Collection[WatchlistEntry], at: datetime, rules: RuleBook) -> SightingFacts:
+    passages = Passage.objects.filter(sighting=row) if rules.needs_passages(row.camera_id) else ()
+    return facts_of(
+        row,
+        at=at,
+        lists={entry.watchlist_id: entry.watchlist.name for entry in entries if _is_enough(row, entry)},
+        member_of=[entry.watchlist_id for entry in entries],
+        passages=tuple(passages),
+    )
+
+
+def _match(row: Sighting, entries: Collection[WatchlistEntry], rules: RuleBook) -> Match:
+    if row.verdict != Verdict.KNOWN or row.person is None:
+        return Match()
+    thresholds: dict[int | None, float] = {entry.watchlist_id: _threshold(row, entry) for entry in entries}
+    thresholds[None] = row.threshold if row.threshold is not None else current_pack().threshold
+    return Match(
+        person=row.person,
+        similarity=row.similarity or 0.0,
+        thresholds=thresholds,
+        two_person=any(rules.policy(entry.watchlist_id).two_person for entry in entries),
+    )
+
+
+def _is_enough(row: Sighting, entry: WatchlistEntry) -> bool:
+    return row.similarity is not None and row.similarity >= _threshold(row, entry)
+
+
+def _threshold(row: Sighting, entry: WatchlistEntry) -> float:
+    """What the entry's watchlist asks for: its own threshold where that means the sighting's pack, or that pack's."""
+    watchlist = entry.watchlist
+    if watchlist.threshold is not None and watchlist.threshold_pack == row.pack:
+        return watchlist.threshold
+    asked = threshold_of(row.pack)
+    return current_pack().threshold if asked is None else asked
+
+
+def _is_known_mistake(sighting: SightingRecord, row: Sighting) -> bool:
+    """Whether somebody said of this face before that it is not the person it is taken for."""
+    if row.verdict != Verdict.KNOWN or row.person_id is None or sighting.probe is None:
+        return False
+    known = feedback.is_known_mistake(
+        person_id=row.person_id, pack=row.pack, embedding=sighting.probe, similarity=row.similarity or 0.0
+    )
+    if known is None:
+        return False
+    if row.pk not in _counted:  # once a sighting, however often it is written
+        _counted.append(row.pk)
+        feedback.count_suppressed(mistake=known)
+    return True
+
+
+def _zone_names(firings: Collection[Firing]) -> Mapping[int, str]:
+    zones = {firing.zone for firing in firings if firing.zone is not None}
+    return dict(Zone.objects.filter(pk__in=zones).values_list("pk", "name")) if zones else {}
+
+
+def _rename(told: Sequence[Alert], row: Sighting, match: Match, facts: SightingFacts) -> list[Alert]:
+    """Puts a name that arrived late into the alerts about an unknown face, and says in those about somebody that the
+    face is taken for somebody else by now; returns the alerts that changed.
+
+    What was said is kept in the history. An alert that somebody has decided stays as it was decided.
+    """
+    if row.verdict == Verdict.UNDECIDED:
+        return []
+    person = match.person.pk if match.person is not None else None
+    others = [
+        alert
+        for alert in told
+        if alert.trigger != Trigger.CROWD
+        and alert.state in (AlertState.NEW, AlertState.ACKNOWLEDGED)
+        and alert.person_id != person
+        and (alert.person_id is not None or not alert.person_name)
+    ]
+    if not others:
+        return []
+    one_after_the_other()
+    return [alert for alert in others if _give_name(alert, row, match, facts) or _take_back(alert, match)]
+
+
+def _give_name(alert: Alert, row: Sighting, match: Match, facts: SightingFacts) -> bool:
+    """The unknown face has a name now; False where the alert is about somebody already."""
+    if alert.person_id is not None or match.person is None:
+        return False
+    watchlist = next(iter(facts.lists), None)
+    alert.person, alert.person_name = match.person, match.person.name
+    alert.watchlist_id, alert.watchlist_name = watchlist, facts.lists.get(watchlist or 0, "")
+    alert.similarity = match.similarity
+    alert.threshold = match.thresholds.get(watchlist, match.thresholds[None])
+    alert.enhanced, alert.named_at = row.enhanced, timezone.now()
+    alert.reviews_needed = REVIEWERS if match.two_person else 0
+    alert.version += 1
+    alert.save()
+    _note(alert, StepKind.NAMED, match.person.name)
+    outbox.enqueue([alert], Occasion.NAMED)
+    return True
+
+
+def _take_back(alert: Alert, match: Match) -> bool:
+    """The face is not taken for the alert's person any more; False where that was said already."""
+    now = match.person.name if match.person is not None else "nobody who is known"
+    text = f"The face is not taken for {alert.person_name} any more, but for {now}."
+    said = AlertStep.objects.filter(alert=alert, kind=StepKind.REVISED).order_by("-id").first()
+    if alert.person_id is None or (said is not None and said.text == text):
+        return False
+    Alert.objects.filter(pk=alert.pk).update(version=F("version") + 1)
+    _note(alert, StepKind.REVISED, text)
+    outbox.enqueue([alert], Occasion.REVISED, turn=AlertStep.objects.filter(alert=alert, kind=StepKind.REVISED).count())
+    return True
+
+
+def _note(alert: Alert, kind: StepKind, text: str) -> None:
+    AlertStep.objects.create(alert=alert, kind=kind, actor_name="system", text=text)
