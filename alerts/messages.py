@@ -137,7 +137,7 @@ def sample_message(channel: Channel, subject: str, body: str) -> Message:
         longitude=13.405,
         similarity=0.71,
         threshold=0.55,
-        detail="This is a test: nobody was seen.",
+        detail="This is a test. Nobody was seen.",
         count=1,
         captured_at=now,
         raised_at=now,

@@ -16,8 +16,7 @@ from alerts.rules.evaluate import GAP_SECONDS, LEFT_SECONDS
 from alerts.rules.facts import Passed, SightingFacts
 from cameras.models import Passage, PassageKind, Sighting, Verdict
 from recognition.models import WatchlistEntry
-from recognition.packs import current_pack, threshold_of
-from recognition.selectors import valid_entries
+from recognition.selectors import threshold_on, valid_entries
 
 _MOST_PASSAGES: Final = 200_000
 _CHUNK: Final = 2000
@@ -95,7 +94,7 @@ class _Lists:
 
     def __init__(self, rule: CompiledRule) -> None:
         self._entries: dict[int, list[WatchlistEntry]] = defaultdict(list)
-        self._of_pack: dict[str, float] = {}
+        self._thresholds: dict[tuple[int, str], float] = {}
         if rule.watchlists:
             for entry in valid_entries().filter(watchlist__in=rule.watchlists):
                 self._entries[entry.person_id].append(entry)
@@ -107,20 +106,17 @@ class _Lists:
         return {
             entry.watchlist_id: entry.watchlist.name
             for entry in self._entries.get(person, ())
-            if similarity >= self._threshold(entry, pack)
+            if similarity >= self._asked(entry, pack)
         }
 
     def of(self, person: int | None) -> frozenset[int]:
         return frozenset(entry.watchlist_id for entry in self._entries.get(person or 0, ()))
 
-    def _threshold(self, entry: WatchlistEntry, pack: str) -> float:
-        watchlist = entry.watchlist
-        if watchlist.threshold is not None and watchlist.threshold_pack == pack:
-            return watchlist.threshold
-        if pack not in self._of_pack:
-            asked = threshold_of(pack)
-            self._of_pack[pack] = current_pack().threshold if asked is None else asked
-        return self._of_pack[pack]
+    def _asked(self, entry: WatchlistEntry, pack: str) -> float:
+        key = (entry.watchlist_id, pack)
+        if key not in self._thresholds:
+            self._thresholds[key] = threshold_on(entry.watchlist, pack)
+        return self._thresholds[key]
 
 
 def _passages(rule: CompiledRule, start: datetime) -> Mapping[uuid.UUID, list[Passed]]:

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from alerts import feedback, outbox
+from alerts import escalation, feedback, lifecycle, outbox
 from alerts.models import Alert, AlertState, AlertStep, Occasion, StepKind, Trigger
 from alerts.rules.book import RuleBook, book
 from alerts.rules.evaluate import fired
@@ -29,9 +29,20 @@ from cameras.models import CameraEvent, Passage, Sighting, Verdict, Zone
 from cameras.services import SightingRecord, write_sighting
 from config.transactions import brief_transaction
 from recognition.models import WatchlistEntry
-from recognition.packs import current_pack, threshold_of
-from recognition.selectors import valid_entries
+from recognition.packs import current_pack
+from recognition.selectors import threshold_on, valid_entries
 
+_OF_A_NAME = (
+    "person",
+    "person_name",
+    "watchlist",
+    "watchlist_name",
+    "similarity",
+    "threshold",
+    "enhanced",
+    "named_at",
+    "reviews_needed",
+)
 _counted: deque[uuid.UUID] = deque(maxlen=1000)  # sightings whose alerts were suppressed
 
 
@@ -51,8 +62,10 @@ def report_sighting(*, sighting: SightingRecord, captured_at: datetime) -> Repor
     entries = list(valid_entries(row.person_id)) if row.verdict == Verdict.KNOWN and row.person_id is not None else []
     match = _match(row, entries, rules)
     facts = _facts(row, entries, captured_at, rules)
-    told = [] if saved.created else list(Alert.objects.filter(sighting=row).select_related("rule"))
+    told = [] if saved.created else _told(row)
     changed = _rename(told, row, match, facts)
+    if changed:
+        told = _told(row)
     firings = [one for one in fired(rules, facts, StoredHistory()) if not is_told(one, told, row)]
     if firings and _is_known_mistake(sighting, row):
         firings = [one for one in firings if not one.about_person]
@@ -77,10 +90,9 @@ def report_events(changes: Sequence[tuple[CameraEvent, Change]]) -> tuple[int, .
     if over:
         Alert.objects.filter(pk__in=[alert.pk for alert in over]).update(version=F("version") + 1)
         _enqueue(over, Occasion.ENDED)
+    for alert in again:
+        _open_again(alert)
     if again:
-        Alert.objects.filter(pk__in=[alert.pk for alert in again]).update(
-            version=F("version") + 1, state=AlertState.NEW, acknowledged_by=None, acknowledged_at=None
-        )
         _enqueue(again, Occasion.AGAIN)
     known = {alert.event_id for alert in told}
     fresh = [event for event, change in changes if change is not Change.ENDED and event.pk not in known]
@@ -99,6 +111,21 @@ def report_events(changes: Sequence[tuple[CameraEvent, Change]]) -> tuple[int, .
     return tuple(alert.pk for alert in made)
 
 
+def _open_again(alert: Alert) -> None:
+    """A new one again, as if nobody had done anything about it yet."""
+    Alert.objects.filter(pk=alert.pk).update(
+        version=F("version") + 1,
+        state=AlertState.NEW,
+        acknowledged_by=None,
+        acknowledged_at=None,
+        decided_at=None,
+        dismissal="",
+        closed_at=None,
+        steps_told=0,
+        next_step_at=escalation.first_due(alert.rule, timezone.now()) if alert.rule is not None else None,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
     camera: int | None
@@ -113,6 +140,11 @@ class _Seen:
             latitude=camera.latitude if camera else None,
             longitude=camera.longitude if camera else None,
         )
+
+
+def _told(row: Sighting) -> list[Alert]:
+    """The alerts that the sighting has caused."""
+    return list(Alert.objects.filter(sighting=row).select_related("rule"))
 
 
 def _enqueue(alerts: Sequence[Alert], occasion: Occasion) -> None:
@@ -135,7 +167,9 @@ def _facts(row: Sighting, entries: Collection[WatchlistEntry], at: datetime, rul
 def _match(row: Sighting, entries: Collection[WatchlistEntry], rules: RuleBook) -> Match:
     if row.verdict != Verdict.KNOWN or row.person is None:
         return Match()
-    thresholds: dict[int | None, float] = {entry.watchlist_id: _threshold(row, entry) for entry in entries}
+    thresholds: dict[int | None, float] = {
+        entry.watchlist_id: threshold_on(entry.watchlist, row.pack) for entry in entries
+    }
     thresholds[None] = row.threshold if row.threshold is not None else current_pack().threshold
     return Match(
         person=row.person,
@@ -146,16 +180,7 @@ def _match(row: Sighting, entries: Collection[WatchlistEntry], rules: RuleBook) 
 
 
 def _is_enough(row: Sighting, entry: WatchlistEntry) -> bool:
-    return row.similarity is not None and row.similarity >= _threshold(row, entry)
-
-
-def _threshold(row: Sighting, entry: WatchlistEntry) -> float:
-    """What the entry's watchlist asks for: its own threshold where that means the sighting's pack, or that pack's."""
-    watchlist = entry.watchlist
-    if watchlist.threshold is not None and watchlist.threshold_pack == row.pack:
-        return watchlist.threshold
-    asked = threshold_of(row.pack)
-    return current_pack().threshold if asked is None else asked
+    return row.similarity is not None and row.similarity >= threshold_on(entry.watchlist, row.pack)
 
 
 def _is_known_mistake(sighting: SightingRecord, row: Sighting) -> bool:
@@ -191,14 +216,16 @@ def _rename(told: Sequence[Alert], row: Sighting, match: Match, facts: SightingF
         alert
         for alert in told
         if alert.trigger != Trigger.CROWD
-        and alert.state in (AlertState.NEW, AlertState.ACKNOWLEDGED)
+        and alert.state in lifecycle.OPEN
         and alert.person_id != person
         and (alert.person_id is not None or not alert.person_name)
     ]
     if not others:
         return []
     one_after_the_other()
-    return [alert for alert in others if _give_name(alert, row, match, facts) or _take_back(alert, match)]
+    # As they are now: until the commit nobody else writes alerts.
+    still = Alert.objects.filter(pk__in=[alert.pk for alert in others], state__in=lifecycle.OPEN).select_related("rule")
+    return [alert for alert in still if _give_name(alert, row, match, facts) or _take_back(alert, match)]
 
 
 def _give_name(alert: Alert, row: Sighting, match: Match, facts: SightingFacts) -> bool:
@@ -213,7 +240,7 @@ def _give_name(alert: Alert, row: Sighting, match: Match, facts: SightingFacts) 
     alert.enhanced, alert.named_at = row.enhanced, timezone.now()
     alert.reviews_needed = REVIEWERS if match.two_person else 0
     alert.version += 1
-    alert.save()
+    alert.save(update_fields=[*_OF_A_NAME, "version"])
     _note(alert, StepKind.NAMED, match.person.name)
     outbox.enqueue([alert], Occasion.NAMED)
     return True

@@ -26,7 +26,7 @@ def write(rate: float, seconds: float, camera_ids: Sequence[int]) -> None:
     from django.utils import timezone
 
     from alerts.reporting import report_sighting
-    from cameras.leases import renew_leases, take_lease
+    from cameras.leases import release_leases, renew_leases, take_lease
     from cameras.models import Camera, Verdict
     from cameras.services import SightingRecord
     from recognition.models import Person
@@ -72,6 +72,7 @@ def write(rate: float, seconds: float, camera_ids: Sequence[int]) -> None:
         took = time.monotonic() - start
         spent, longest = spent + took, max(longest, took)
     done.set()
+    release_leases(lease for lease in leases.values() if lease is not None)
     wall = time.monotonic() - began
     print(json.dumps({"alerts": wrote, "wall": wall, "spent": spent, "longest": longest}), flush=True)
 

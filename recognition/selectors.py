@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import vault
 from recognition.models import Person, Photo, Template, Watchlist, WatchlistEntry
-from recognition.packs import version_in_use
+from recognition.packs import current_pack, threshold_of, version_in_use
 
 
 def people(*, search: str = "", watchlist: int | None = None) -> QuerySet[Person]:
@@ -48,6 +48,14 @@ def valid_entries(person_id: int | None = None) -> QuerySet[WatchlistEntry]:
         Q(starts_at=None) | Q(starts_at__lte=now), Q(expires_at=None) | Q(expires_at__gt=now), watchlist__is_active=True
     ).select_related("watchlist", "person")
     return found if person_id is None else found.filter(person=person_id)
+
+
+def threshold_on(watchlist: Watchlist, pack: str) -> float:
+    """What the watchlist asks of similarities of this pack: its own threshold where that is of it, or the pack's."""
+    if watchlist.threshold is not None and watchlist.threshold_pack == pack:
+        return watchlist.threshold
+    asked = threshold_of(pack)
+    return current_pack().threshold if asked is None else asked
 
 
 def portrait(person_id: int) -> bytes | None:

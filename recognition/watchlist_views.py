@@ -21,7 +21,7 @@ from recognition.packs import version_in_use
 @permission_required("recognition.view_watchlist", raise_exception=True)
 def watchlists(request: PageRequest) -> HttpResponse:
     """All watchlists."""
-    found = selectors.watchlists().select_related("rule")  # which the alerts room gives every watchlist
+    found = selectors.watchlists().select_related("rule", "policy")  # which the alerts room gives every watchlist
     context = {"watchlists": found, "version": version_in_use()}
     return render_page(request, "recognition/watchlists.html", context)
 

@@ -527,7 +527,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='alert',
-            constraint=models.CheckConstraint(condition=models.Q(('sighting__isnull', True), ('event__isnull', True), _connector='OR'), name='of_one_thing'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('day__isnull', True), ('event__isnull', True), ('sighting__isnull', False)), models.Q(('day__isnull', True), ('event__isnull', False), ('sighting__isnull', True)), models.Q(('day__isnull', False), ('event__isnull', True), ('sighting__isnull', True)), _connector='OR'), name='of_one_thing'),
         ),
         migrations.AddField(
             model_name='alertstep',

@@ -102,7 +102,10 @@ class Alert(models.Model):
                 fields=["rule", "person", "day"], name="one_alert_an_absence", condition=models.Q(day__isnull=False)
             ),
             models.CheckConstraint(
-                condition=models.Q(sighting__isnull=True) | models.Q(event__isnull=True), name="of_one_thing"
+                condition=models.Q(sighting__isnull=False, event__isnull=True, day__isnull=True)
+                | models.Q(sighting__isnull=True, event__isnull=False, day__isnull=True)
+                | models.Q(sighting__isnull=True, event__isnull=True, day__isnull=False),
+                name="of_one_thing",
             ),
         ]
         indexes = [

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.utils import timezone
 
 from alerts import escalation, outbox
@@ -23,7 +23,7 @@ from cameras.models import CameraEvent, Sighting, Verdict
 from cameras.services import Saved
 from recognition.models import Person
 
-_ALERTS_LOCK: Final = 0x4C594E01  # migration 0006 has the same: alerts commit one after the other
+ALERTS_LOCK: Final = 0x4C594E01  # migration 0006 has the same: alerts commit one after the other
 REVIEWERS: Final = 2
 
 
@@ -56,7 +56,7 @@ class Absence:
 def one_after_the_other() -> None:
     """Until the transaction is over nobody else writes alerts."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ALERTS_LOCK])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ALERTS_LOCK])
 
 
 def is_told(firing: Firing, told: Iterable[Alert], sighting: Sighting) -> bool:
@@ -76,13 +76,13 @@ def raise_for_sighting(
     fresh = list(firings) if saved.created else _not_counted(firings, sighting)
     if not fresh:
         return []
-    loud = [one for one in fresh if _last_within_cooldown(rules.by_id[one.rule], sighting, one.at) is None]
+    loud = [one for one in fresh if _last_within_cooldown(rules.by_id[one.rule], one, sighting) is None]
     if loud:
         one_after_the_other()
     made: list[Alert] = []
     for firing in fresh:
         rule = rules.by_id[firing.rule]
-        last = _last_within_cooldown(rule, sighting, firing.at)
+        last = _last_within_cooldown(rule, firing, sighting)
         if last is None:
             made.append(_alert_of(rule, firing, sighting, match, zones))
         elif rule.rule.bundle:
@@ -142,27 +142,30 @@ def _person(sighting: Sighting) -> int | None:
     return sighting.person_id if sighting.verdict == Verdict.KNOWN else None
 
 
-def _last_within_cooldown(rule: CompiledRule, sighting: Sighting, at: datetime) -> Alert | None:
+def _last_within_cooldown(rule: CompiledRule, firing: Firing, sighting: Sighting) -> Alert | None:
     """The alert whose cooldown is not over.
 
     Both ways: after a clock that was ahead is set right, its alerts silence nobody for longer than that.
     """
-    row = rule.rule
-    quiet = timedelta(seconds=row.cooldown_seconds)
-    near = Alert.objects.filter(rule=rule.id, captured_at__gt=at - quiet, captured_at__lt=at + quiet)
-    return _same(near, CooldownScope(row.cooldown_scope), sighting).order_by("-captured_at").first() if quiet else None
+    quiet = timedelta(seconds=rule.rule.cooldown_seconds)
+    if not quiet:
+        return None
+    near = Alert.objects.filter(rule=rule.id, captured_at__gt=firing.at - quiet, captured_at__lt=firing.at + quiet)
+    return near.filter(_same(rule, firing, sighting)).order_by("-captured_at").first()
 
 
-def _same(near: QuerySet[Alert], scope: CooldownScope, sighting: Sighting) -> QuerySet[Alert]:
-    """Alerts about the same, as the rule means it. Nobody knows whether two unknown faces are one person's: on the
-    same camera they count as the same."""
-    camera = Q(camera=sighting.camera_id)
+def _same(rule: CompiledRule, firing: Firing, sighting: Sighting) -> Q:
+    """Alerts about the same, as the rule means it.
+
+    Nobody knows whether two unknown faces are one person's: on the same camera they count as the same, as crowds do.
+    """
+    scope, camera = CooldownScope(rule.rule.cooldown_scope), Q(camera=sighting.camera_id)
     if scope is CooldownScope.RULE:
-        return near
-    if scope is CooldownScope.CAMERA:
-        return near.filter(camera)
-    person = Q(person=sighting.person_id) if sighting.person_id is not None else Q(person=None) & camera
-    return near.filter(person) if scope is CooldownScope.PERSON else near.filter(person, camera)
+        return Q()
+    person = _person(sighting) if firing.about_person else None
+    if scope is CooldownScope.CAMERA or person is None:
+        return camera if scope is CooldownScope.CAMERA else camera & Q(person=None)
+    return Q(person=person) if scope is CooldownScope.PERSON else camera & Q(person=person)
 
 
 def _count_in(alert: Alert, sighting: Sighting, at: datetime) -> None:

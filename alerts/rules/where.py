@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cameras.models import Ground, Zone
+from cameras.selectors import shape_of
 from cameras.zones import ZoneShape, contains_geo, contains_plan
 
 PlanPlace = tuple[int, float, float]  # plan, x, y
@@ -104,10 +105,5 @@ def where_of(*, cameras: Iterable[int], zones: Iterable[Zone], placed: bool, pla
         on = None
         if zone.ground == Ground.PLAN:
             on = {camera: (x, y) for camera, (plan, x, y) in places.items() if plan == zone.plan_id}
-        others.append(PlacedZone(id=zone.pk, name=zone.name, shape=_shape_of(zone), on=on))
+        others.append(PlacedZone(id=zone.pk, name=zone.name, shape=shape_of(zone), on=on))
     return Where(anywhere=not placed, cameras=frozenset(cameras), picture_zones=pictures, placed_zones=tuple(others))
-
-
-def _shape_of(zone: Zone) -> ZoneShape:
-    points = tuple((float(first), float(second)) for first, second in zone.points)
-    return ZoneShape(id=zone.pk, ground=zone.ground, shape=zone.shape, points=points, radius_m=zone.radius_m)

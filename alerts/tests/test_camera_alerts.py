@@ -14,8 +14,9 @@ from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.clients import key_client
 from accounts.tests.factories import UserFactory
-from alerts import outbox, services
+from alerts import lifecycle, outbox, reporting
 from alerts.models import Alert, AlertState, Delivery, Severity
+from alerts.rules import raising
 from alerts.tests.factories import AlertFactory
 from alerts.tests.test_every_page import Outline
 from cameras import health
@@ -49,20 +50,20 @@ def rings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def begin(camera: Camera, kind: EventKind = EventKind.DOWN, detail: str = "It does not answer.") -> CameraEvent:
     event = CameraEvent.objects.create(camera=camera, camera_name=camera.name, kind=kind, began_at=NOON, detail=detail)
-    services.report_events([(event, Change.BEGAN)])
+    reporting.report_events([(event, Change.BEGAN)])
     return event
 
 
 def end(event: CameraEvent, minutes: float = 3) -> None:
     event.ended_at = NOON + timedelta(minutes=minutes)
     event.save()
-    services.report_events([(event, Change.ENDED)])
+    reporting.report_events([(event, Change.ENDED)])
 
 
 def again(event: CameraEvent) -> None:
     event.ended_at, event.times = None, event.times + 1
     event.save()
-    services.report_events([(event, Change.AGAIN)])
+    reporting.report_events([(event, Change.AGAIN)])
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_the_end_changes_the_alert_and_rings(
 def test_what_comes_again_is_the_same_alert_and_new_again(camera: Camera) -> None:
     user = UserFactory.create(role=Role.OPERATOR)
     event = begin(camera)
-    services.acknowledge(actor=user, alert=Alert.objects.get())
+    lifecycle.acknowledge(actor=user, alert=Alert.objects.get())
     end(event)
     again(event)
 
@@ -167,7 +168,7 @@ def test_it_is_written_under_the_lock_of_all_alerts(camera: Camera) -> None:
     asked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND granted"
     with transaction.atomic(), connection.cursor() as cursor:
         begin(camera)
-        cursor.execute(asked, [services._ALERTS_LOCK])
+        cursor.execute(asked, [raising.ALERTS_LOCK])
         assert cursor.fetchone() == (1,)
 
 
@@ -200,7 +201,6 @@ def test_the_card_says_what_happened_and_shows_no_faces(client: Client, camera: 
     assert "Still going on" in text
     assert "It &lt;does&gt; not answer." in text
     assert reverse("camera", args=[camera.pk]) in text
-    assert 'data-version="0"' in text
     assert "<img" not in text
     assert "Acknowledge the alert about Gate" in text
     assert "Similarity" not in text

@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from accounts.tests.factories import UserFactory
-from alerts.models import Alert, Delivery, NotThisPerson, Training
+from alerts.models import Alert, AlertStep, Delivery, NotThisPerson, Review, Training
 from alerts.tests.factories import AlertFactory
 from cameras.models import Camera, Sighting
 from cameras.tests.factories import CameraFactory, CameraGroupFactory, SightingFactory, SitePlanFactory, ZoneFactory
@@ -117,6 +117,9 @@ LISTS = [
     "/admin/cameras/siteplan/",
     "/admin/cameras/cameragroup/",
     "/admin/alerts/alert/",
+    "/admin/alerts/alertstep/",
+    "/admin/alerts/review/",
+    "/admin/alerts/training/",
     "/admin/alerts/delivery/",
     "/admin/alerts/endpoint/",
     "/api/v1/people",
@@ -212,6 +215,8 @@ def fill(rows: int) -> None:
         alert = AlertFactory.create(sighting=SightingFactory.create(person=entry.person), rule=entry.watchlist.rule)
         Delivery.objects.create(alert=alert, channel="live", due_at=alert.captured_at)
         over = timezone.now() + timedelta(days=1)
+        AlertStep.objects.create(alert=alert, kind="commented", actor_name="ada", text="x")
+        Review.objects.create(alert=alert, reviewer_name="ada", answer="same", settled=True)
         said = {"person": entry.person, "alert": alert, "pack": "x", "sealed": b"x", "similarity": 0.9}
         NotThisPerson.objects.create(expires_at=over, **said)
         Training.objects.create(user=UserFactory.create(), course="x", trained_on=over, valid_until=over)

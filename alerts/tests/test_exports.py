@@ -119,9 +119,7 @@ def test_where_nobody_can_look_nothing_is_exported(ada: User, monkeypatch: pytes
         raise ModelError("The model is not there. Install it.")
 
     monkeypatch.setattr(exports, "current_pack", fail)
-    with pytest.raises(
-        AlertError, match="Bystanders in the picture can not be hidden, so nothing is exported"
-    ):
+    with pytest.raises(AlertError, match="Bystanders in the picture can not be hidden, so nothing is exported"):
         exports.export(actor=ada, alert=with_shot(nobody()), reason=WHY)
     assert not AlertStep.objects.exists()
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from alerts import feedback, reporting
+from accounts.tests.factories import UserFactory
+from alerts import feedback, lifecycle, reporting
 from alerts.models import (
     Alert,
     AlertState,
@@ -145,6 +146,26 @@ def test_a_name_that_arrives_late_is_put_into_the_alert_and_told_once(ada: Sight
     assert AlertStep.objects.get(alert=alert, kind=StepKind.NAMED).text == "Ada"
 
 
+def test_a_rule_about_anybody_tells_once_also_when_the_name_comes_later(ada: SightingRecord) -> None:
+    Rule.objects.update(enabled=False)
+    Rule.objects.create(name="Anybody", who=Who.ANYBODY, cooldown_seconds=0)
+    (alert,) = report(replace(ada, verdict=Verdict.UNDECIDED, person_id=None))
+
+    assert report(ada, seconds=2) == []
+    alert.refresh_from_db()
+    assert alert.person_name == "Ada"
+
+
+def test_a_name_does_not_undo_what_somebody_did_meanwhile(ada: SightingRecord) -> None:
+    about_unknown()
+    (alert,) = report(unknown(ada))
+    lifecycle.acknowledge(actor=UserFactory.create(), alert=alert)
+    report(ada, seconds=2)
+
+    alert.refresh_from_db()
+    assert (alert.state, alert.person_name) == (AlertState.ACKNOWLEDGED, "Ada")
+
+
 def test_an_alert_whose_face_is_taken_for_somebody_else_says_so_once(ada: SightingRecord) -> None:
     (alert,) = report(ada)
     report(unknown(ada), seconds=3)
@@ -190,7 +211,7 @@ def test_a_face_that_was_said_not_to_be_theirs_raises_nothing_and_is_counted_onc
     ada: SightingRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[object] = []
-    mistake = NotThisPerson(person_id=ada.person_id)
+    mistake = NotThisPerson(person_id=ada.person_id or 0)
     monkeypatch.setattr(feedback, "is_known_mistake", lambda **values: mistake)
     monkeypatch.setattr(feedback, "count_suppressed", lambda *, mistake: counted.append(mistake))
     seen = replace(ada, probe=embedding(1))
@@ -229,6 +250,8 @@ def test_a_crowd_is_about_nobody(ada: SightingRecord) -> None:
     assert (alert.person, alert.title) == (None, "Too many people")
     assert alert.detail == "2 people at once at Gate."
     assert report(another(unknown(ada), 3), seconds=1) == []
+    Rule.objects.update(cooldown_scope=CooldownScope.PERSON_CAMERA)
+    assert report(another(ada, 4), seconds=2) == []  # nor once more for each person in it
 
 
 def test_a_listed_person_with_a_rule_of_their_own(ada: SightingRecord, gate: Camera) -> None:

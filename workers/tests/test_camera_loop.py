@@ -240,7 +240,7 @@ def test_the_loop_goes_on_while_redis_is_away(
 
     enrolled(EILEEN)
     monkeypatch.setattr(Redis, "execute_command", away)
-    monkeypatch.setattr("alerts.services.get_channel_layer", lambda: SimpleNamespace(group_send=layer_away))
+    monkeypatch.setattr("alerts.outbox.get_channel_layer", lambda: SimpleNamespace(group_send=layer_away))
     Run(camera, pack, Shot(seconds=2, people=(EILEEN,)), Shot(seconds=3)).go()
     assert Sighting.objects.get().person is not None
     delivery = Delivery.objects.get()  # waits until Redis is back

@@ -71,7 +71,7 @@ def test_zones_on_a_plan_reach_the_cameras_on_it() -> None:
     rule = a_rule(placed=True, trigger=Trigger.ENTERS)
     rule.zones.add(a_zone(None, ground=Ground.PLAN, plan=plan))
 
-    assert book().by_id[rule.pk].where.reach == {inside.pk, beside.pk}
+    assert book().by_id[rule.pk].where.reach == frozenset({inside.pk, beside.pk})
     assert list(book().about(elsewhere.pk)) == []
 
 
