@@ -1,9 +1,9 @@
 """`python -m benchmarks.live`: how soon alerts are on open pages, with many pages, and with many alerts.
 
 A site of its own runs as in production: PostgreSQL, Redis and one Daphne. Processes that stand for camera workers
-report sightings of people on a watchlist through `alerts.reporting.report_sighting`; another process holds the open pages, as
-WebSocket clients of several accounts. A delay is from the moment of capture to the arrival of the alert's HTML at a
-page, each alert at each page.
+report sightings of people on a watchlist through `alerts.reporting.report_sighting`; another process holds the open
+pages, as WebSocket clients of several accounts. A delay is from the moment of capture to the arrival of the alert's
+HTML at a page, each alert at each page.
 
 *Many pages*: a few alerts a second to --pages pages. *Many alerts*: --rate alerts a second for --seconds to
 --pages-many pages, of which none may be lost, come twice, or come out of their order.

@@ -1,9 +1,10 @@
 """Many open pages in one process: WebSocket clients that note when each alert arrives. A part of `benchmarks.live`.
 
 `python -m benchmarks.live_clients PORT COOKIES COUNT`: connects COUNT clients with the session cookies of the JSON
-file COOKIES, in turns, and writes `ready` when all of them were greeted. Then it reads one line, the path of a JSON file
-{"begins": {alert id: epoch second}}, waits until every client has all of these or PATIENCE is over, and writes what it
-found as JSON. Clients behave as pages do: they say what has arrived, and where they were when they connect again.
+file COOKIES, in turns, and writes `ready` when all of them were greeted. Then it reads one line, the path of a JSON
+file {"begins": {alert id: epoch second}}, waits until every client has all of these or PATIENCE is over, and writes
+what it found as JSON. Clients behave as pages do: they say what has arrived, and where they were when they connect
+again.
 """
 
 from __future__ import annotations

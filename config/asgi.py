@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
@@ -22,6 +21,6 @@ from cameras.routing import websocket_urlpatterns as of_cameras  # noqa: E402
 application = ProtocolTypeRouter(
     {
         "http": http,
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter([*of_alerts, *of_cameras]))),
+        "websocket": AllowedHostsOriginValidator(URLRouter([*of_alerts, *of_cameras])),
     }
 )

@@ -102,6 +102,7 @@ async def test_a_demoted_user_is_told_nothing_any_more(room: Newsroom, monkeypat
     await sync_to_async(AlertFactory.create)()
     room.ring()
     assert await told(seat) is Close.NOT_ALLOWED
+    await room.leave(seat)  # as its consumer does
 
 
 async def test_rights_are_remembered_for_seconds_only(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,6 +114,7 @@ async def test_rights_are_remembered_for_seconds_only(room: Newsroom, monkeypatc
     async with asyncio.timeout(WAIT):
         while found is not Close.NOT_ALLOWED:
             found = await told(seat)
+    await room.leave(seat)
 
 
 async def test_what_says_nothing_is_sent_nothing(room: Newsroom) -> None:

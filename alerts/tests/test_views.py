@@ -196,7 +196,13 @@ KINDS: list[tuple[dict[str, object], list[str], list[str]]] = [
     ({"state": "closed", "closed_at": NOON}, ["Closed, <time"], ["Acknowledge the alert"]),
     (
         {"sighting": None, "camera": None, "camera_name": "", "person": None, "person_name": "Ada", "trigger": "absent"}
-        | {"captured_at": NOON, "similarity": None, "threshold": None, "detail": "Ada was not seen by 09:00."},
+        | {
+            "captured_at": NOON,
+            "similarity": None,
+            "threshold": None,
+            "day": NOON.date(),
+            "detail": "Ada was not seen by 09:00.",
+        },
         ["Not seen", "Ada was not seen by 09:00."],
         ["Similarity", "sighting_shot"],
     ),
