@@ -20,7 +20,7 @@ help:
 	@echo 'make test     lint, types, import rules, migrations and tests, on a real PostgreSQL and Redis'
 	@echo 'make chaos    break streams, clocks, workers, Redis, PostgreSQL and a disk for real, and see all recover (10 min)'
 	@echo 'make lint     the part of `make test` that takes seconds'
-	@echo 'make bench    measure the frame path and recognition; prints tables (BENCH=--only=recognition: one)'
+	@echo 'make bench    measure the frame path, alerts and recognition; prints tables (BENCH=--only=alerts: one)'
 	@echo 'make clean    remove $(VENV), caches and test data; your own data in var/ stays'
 
 install: $(INSTALLED)

@@ -26,7 +26,7 @@ from alerts.models import Alert, AlertStep, StepKind
 from cameras.models import Sighting
 from cameras.services import shot_of
 from config.transactions import brief_transaction
-from recognition.engine import EngineError, encode_jpeg
+from recognition.engine import EngineError
 from recognition.packs import current_pack
 from recognition.photos import PHOTOS_AT_ONCE
 
@@ -83,8 +83,7 @@ def _picture(alert: Alert) -> bytes | None:
         if jpeg is None:
             return None
         with PHOTOS_AT_ONCE:
-            shot = shots.look(jpeg, current_pack(), embed=False)
-        return encode_jpeg(shots.without_bystanders(shot), quality=92)
+            return shots.to_hand_out(jpeg, current_pack())
     except EngineError as error:
         raise AlertError(f"Bystanders in the picture can not be hidden, so nothing is exported. {error}") from error
     except VaultError:

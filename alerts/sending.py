@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from accounts import vault
 from accounts.vault import VaultError
-from alerts import claims, messages, outbox
+from alerts import claims, messages, outbox, shots
 from alerts.channels import base
 from alerts.channels.base import Config, Message, NotDelivered
 from alerts.claims import Parcel
@@ -36,6 +36,8 @@ from alerts.models import Channel, Endpoint, MessageTemplate, Occasion
 from alerts.models.delivery import CHANNEL_SCOPE
 from cameras.models import Sighting, shot_scope
 from cameras.services import shot_bind
+from recognition.engine import EngineError
+from recognition.packs import current_pack
 
 _log = logging.getLogger(__name__)
 
@@ -248,5 +250,14 @@ def _pictures(parcels: Collection[Parcel]) -> dict[uuid.UUID, bytes]:
         if row.shot_day is not None and row.sealed_shot is not None
     }
     opened = zip(sealed, vault.unseal_many(list(sealed.values())), strict=True)
-    shots = {sighting: shot for sighting, shot in opened if isinstance(shot, bytes)}
-    return {key: shots[sighting] for key, sighting in wanted.items() if sighting in shots}
+    pictures = {sighting: _without_bystanders(shot) for sighting, shot in opened if isinstance(shot, bytes)}
+    return {key: shot for key, sighting in wanted.items() if (shot := pictures.get(sighting)) is not None}
+
+
+def _without_bystanders(jpeg: bytes) -> bytes | None:
+    """The picture as it may leave the house; None where nobody can say who else is in it: then it stays."""
+    try:
+        return shots.to_hand_out(jpeg, current_pack())
+    except EngineError as error:
+        _log.warning("A message goes without its picture: %s", error)
+        return None

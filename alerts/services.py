@@ -6,13 +6,15 @@ A frame becomes an alert in `alerts.reporting`; what people do about it is in `a
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from django.db.models import Exists, OuterRef
 
 from accounts.services import Actor, record
 from alerts.models import (
     Alert,
+    AlertRemoval,
     ListPolicy,
     Rule,
     Severity,
@@ -23,6 +25,8 @@ from alerts.rule_defaults import DEFAULTS
 from cameras.models import EventKind
 from config.transactions import brief_transaction
 from recognition.models import Category, Person, Watchlist
+
+REMOVALS_KEPT: Final = timedelta(days=2)  # an older page is signed out by now
 
 _CAMERA_RULES = (
     ("Camera trouble", Severity.HIGH, (EventKind.DOWN, EventKind.FROZEN, EventKind.BLACK, EventKind.COVERED)),
@@ -94,3 +98,8 @@ def move_alerts(*, kept: Person, gone: Person) -> int:
     """
     told = Alert.objects.filter(person=kept, rule=OuterRef("rule"), sighting=OuterRef("sighting"))
     return Alert.objects.filter(~Exists(told), person=gone).update(person=kept)
+
+
+def prune_removals(*, now: datetime) -> int:
+    """Forgets which alerts were removed long ago; returns how many."""
+    return AlertRemoval.objects.filter(at__lt=now - REMOVALS_KEPT).delete()[0]

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from recognition.engine import Face, Image, Pack, decode_photo
+from recognition.engine import Face, Image, Pack, decode_photo, encode_jpeg
 
 _FACE_SHARE = 1 / 1.7
 _SMALLEST = 10  # pixels; a bystander whose face is smaller can not be told
@@ -57,6 +57,15 @@ def without_bystanders(shot: Shot) -> Image:
         x1, y1, x2, y2 = _pixels(shot.subject.box, image)
         image[y1:y2, x1:x2] = shot.image[y1:y2, x1:x2]
     return image
+
+
+def to_hand_out(jpeg: bytes, pack: Pack) -> bytes:
+    """The best shot as it may leave the house, as JPEG: the same where nobody else is in it, else without bystanders.
+
+    Raises engine.EngineError where it can not be looked at.
+    """
+    shot = look(jpeg, pack, embed=False)
+    return encode_jpeg(without_bystanders(shot)) if shot.bystanders else jpeg
 
 
 def _subject(faces: Sequence[Face], image: Image) -> int | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
-from alerts import escalation, outbox, sending
+from alerts import escalation, outbox, sending, services
+from alerts.rules import absence
 
 
 @shared_task(ignore_result=True)
@@ -25,3 +27,13 @@ def escalate_due() -> None:
 @shared_task(ignore_result=True)
 def prune_deliveries() -> None:
     outbox.prune()
+
+
+@shared_task(ignore_result=True)
+def report_absences() -> None:
+    absence.report_absences(timezone.now())
+
+
+@shared_task(ignore_result=True)
+def prune_removals() -> None:
+    services.prune_removals(now=timezone.now())

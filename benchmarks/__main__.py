@@ -1,4 +1,4 @@
-"""`make bench`: measures the frame path and the engine; prints Markdown tables. Takes minutes, needs no network."""
+"""`make bench`: measures the frame path, alerts and the engine; prints Markdown tables. Needs minutes and no network."""
 
 from __future__ import annotations
 
@@ -20,14 +20,20 @@ from benchmarks.text import NONE, p50_p95, table
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--seconds", type=float, default=40.0, help="how long each phase is measured (default 40)")
-    parser.add_argument("--only", choices=["frame-path", "recognition"], help="one of the two tables")
+    parser.add_argument("--only", choices=["frame-path", "alerts", "recognition"], help="one of the tables")
     options = parser.parse_args()
     outside = dict(os.environ)  # what follows points this process to a folder of its own
-    if options.only != "recognition":
+    if options.only in (None, "frame-path"):
         print(_frame_path(options.seconds), flush=True)
-    if options.only != "frame-path":
-        # A process of its own: numpy's threads are set before it is imported.
-        sys.exit(subprocess.run([sys.executable, "-m", "benchmarks.recognition"], env=outside, check=False).returncode)
+    # In processes of their own: each has its folder, and numpy's threads are set before it is imported.
+    others = {"alerts": ["benchmarks.rules", "benchmarks.live"], "recognition": ["benchmarks.recognition"]}
+    codes = []
+    for name, modules in others.items():
+        if options.only in (None, name):
+            codes += [
+                subprocess.run([sys.executable, "-m", one], env=outside, check=False).returncode for one in modules
+            ]
+    sys.exit(max(codes, default=0))
 
 
 def _frame_path(seconds: float) -> str:

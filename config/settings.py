@@ -164,6 +164,8 @@ CELERY_BEAT_SCHEDULE = {
     "send-due": _every(2, "alerts.tasks.send_due"),
     "escalate-due": _every(5, "alerts.tasks.escalate_due"),
     "prune-deliveries": _every(3600, "alerts.tasks.prune_deliveries"),
+    "report-absences": _every(30, "alerts.tasks.report_absences"),
+    "prune-removals": _every(3600, "alerts.tasks.prune_removals"),
     "watch-cameras": _every(5, "cameras.tasks.watch_cameras"),
     "prune-camera-health": _every(3600, "cameras.tasks.prune_health"),
     "prune-mistakes": _every(3600, "alerts.feedback_tasks.prune_mistakes"),

@@ -188,7 +188,7 @@ def commands(*, address: Address, data_dir: Path, postgres: bool, redis: bool) -
         ],
         "cameras": [python, "manage.py", "camera_worker"],
         "worker": [
-            *(*celery, "worker", "-Q", "celery", "--pool=threads", "--concurrency=4", "-n", "worker@%h"),
+            *(*celery, "worker", "-Q", "celery", "--pool=threads", "--concurrency=8", "-n", "worker@%h"),
             "--without-gossip",
             "--without-mingle",
         ],
