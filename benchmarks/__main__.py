@@ -1,4 +1,4 @@
-"""`make bench`: measures the frame path, alerts and the engine; prints Markdown tables. Needs minutes and no network."""
+"""`make bench`: measures the frame path, alerts and the engine; prints Markdown tables. Needs minutes, no network."""
 
 from __future__ import annotations
 
