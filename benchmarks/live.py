@@ -174,7 +174,7 @@ def report(phases: Sequence[Phase], rate: float) -> str:
         ["Memory of Daphne", "", *(f"{p.memory_mb:.0f} MB" for p in phases)],
     ]
     return (
-        f"{table(head, rows)}\n\n{os.cpu_count()} cores, with writers, the camera worker and all pages on them as well."
+        f"{table(head, rows)}\n\n{os.cpu_count()} cores, with writers, camera worker and all pages on them as well."
     )
 
 
@@ -185,7 +185,7 @@ def _furnish(count: int) -> list[int]:
     from recognition.models import Person, WatchlistEntry
     from recognition.watchlist_services import create_watchlist
 
-    watchlist = create_watchlist(actor=None, name="Benchmark")
+    watchlist = create_watchlist(actor=None, name="Load")
     watchlist.threshold, watchlist.threshold_pack = 0.9, PACK
     watchlist.save()
     Rule.objects.filter(own_list=watchlist).update(cooldown_seconds=0, bundle=False)
