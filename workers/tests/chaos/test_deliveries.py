@@ -24,7 +24,7 @@ from pytest_django import DjangoDbBlocker
 
 from alerts import outbox, sending
 from alerts.endpoints import add_endpoint
-from alerts.models import Alert, Channel, Delivery, DeliveryState, Endpoint, Occasion, Rule, RuleStep, Severity
+from alerts.models import Alert, Channel, Delivery, DeliveryState, Endpoint, Occasion, Rule, RuleStep, Severity, Trigger
 from config import redis
 from workers.tests.chaos.site import Site
 
@@ -85,11 +85,19 @@ def receiver() -> Iterator[tuple[Receiver, str]]:
 
 def write(place: Endpoint) -> None:
     """Many alerts at once, each with its delivery, as a rule asks for."""
-    rule = Rule.objects.create(name=f"Everything {time.time_ns()}")
+    rule = Rule.objects.create(name=f"Everything {time.time_ns()}", trigger=Trigger.ABSENT)
+    now = timezone.now()
     RuleStep.objects.create(rule=rule).endpoints.add(place)
     with transaction.atomic():
         made = Alert.objects.bulk_create(
-            Alert(rule=rule, rule_name=rule.name, severity=Severity.HIGH, captured_at=timezone.now())
+            Alert(
+                rule=rule,
+                rule_name=rule.name,
+                trigger=rule.trigger,
+                severity=Severity.HIGH,
+                captured_at=now,
+                day=now.date(),
+            )
             for _ in range(COUNT)
         )
         outbox.enqueue(made, Occasion.RAISED)
