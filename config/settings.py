@@ -311,7 +311,8 @@ LEASE_SECONDS = 12
 HEARTBEAT_SECONDS = 1
 
 # --- Alerts ------------------------------------------------------------------------------------------------------
-# Where people reach the pages: messages carry links there.
+# Where people reach the pages: messages carry links there. Unset, `up` says where it serves them.
+SITE_URL_IS_SET = bool(env.text("SITE_URL"))
 SITE_URL = (env.text("SITE_URL") or "http://localhost:8000").rstrip("/")
 # Where webhooks, chat services, SMS gateways and brokers may be; alerts/channels/guard.py says what is never allowed.
 ALERT_NETWORKS = env.texts("ALERT_NETWORKS", ["private", "public"])

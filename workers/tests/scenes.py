@@ -89,7 +89,8 @@ def clip(path: Path, *shots: Shot, fps: float = FPS) -> Path:
 class ScriptedReader:
     """A `Reader` that hands out the frames of shots as fast as they are asked for.
 
-    `at` names things to do just before the frame of that second is given.
+    `at` names things to do just before the frame of that second is given. `began`: when the first frame was captured;
+    `pictures`: what it shows instead of the shots.
     """
 
     shots: Sequence[Shot]
@@ -107,11 +108,12 @@ class ScriptedReader:
     decode_ms: float = 0.0
     detail: Detail | None = None
     is_resting: bool = False
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    pictures: Iterator[Image] | None = None
 
     def __post_init__(self) -> None:
-        self._frames = frames(*self.shots, fps=self.fps)
+        self._frames = self.pictures or frames(*self.shots, fps=self.fps)
         self._number = 0
-        self._began = datetime.now(UTC)
 
     def next(self, timeout: float) -> Frame | None:
         t = self._number / self.fps
@@ -123,7 +125,7 @@ class ScriptedReader:
             return None
         self._number += 1
         self.frames_in += 1
-        moment = self._began + timedelta(seconds=t)
+        moment = self.began + timedelta(seconds=t)
         return Frame.of(image, t=t, captured_at=moment, received=time.monotonic())
 
     def newest(self) -> Frame | None:

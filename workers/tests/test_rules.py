@@ -5,6 +5,7 @@ Each loop runs on a clock of its own, so that one test may let minutes pass betw
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from alerts.models import Alert, Direction, Rule, Severity, Trigger, Who
 from alerts.rules.absence import report_absences
 from cameras import health
 from cameras.leases import release_leases
-from cameras.models import Camera, EventKind, Ground, Shape, Zone
+from cameras.models import Camera, CameraPlace, EventKind, Ground, Shape, SitePlan, Zone
 from cameras.services import add_camera
 from workers.tests.conftest import Enrol
 from workers.tests.loops import BookAtOnce, ReporterAtOnce, hold, loop_of, shared
@@ -34,15 +35,13 @@ def door() -> Camera:
     return camera("Door")
 
 
-def camera(name: str) -> Camera:
-    return add_camera(actor=None, name=name, source="rtsp://camera.example/1", latitude=52.5, longitude=13.4)
+def camera(name: str, latitude: float = 52.5) -> Camera:
+    return add_camera(actor=None, name=name, source="rtsp://camera.example/1", latitude=latitude, longitude=13.4)
 
 
 def sees(camera: Camera, *shots: Shot, at: float = 0.0) -> None:
     """Lets a loop see the shots, so many seconds after BEGAN."""
-    reader = ScriptedReader([*shots, Shot(seconds=2)])
-    reader._began = BEGAN + timedelta(seconds=at)
-    run(camera, reader)
+    run(camera, ScriptedReader([*shots, Shot(seconds=2)], began=BEGAN + timedelta(seconds=at)))
 
 
 def run(camera: Camera, reader: ScriptedReader, reporter: ReporterAtOnce | None = None) -> None:
@@ -127,6 +126,38 @@ def test_enters_or_leaves_a_zone(door: Camera, enrolled: Enrol, trigger: Trigger
     sees(door, WALKS, Shot(seconds=3, people=(EILEEN,), start=265, speed=-85), at=100)
     assert told() == [(EILEEN, f"{detail} Counter.")]
     assert Alert.objects.get().rule == rule
+
+
+def test_enters_and_leaves_a_geofence(door: Camera, enrolled: Enrol) -> None:
+    """Five hundred metres around the door; the harbour is eleven kilometres away."""
+    enrolled(EILEEN)
+    harbour = camera("Harbour", latitude=52.6)
+    fence = Zone.objects.create(
+        name="Centre", ground=Ground.COORDINATES, shape=Shape.CIRCLE, points=[[52.5, 13.4]], radius_m=500
+    )
+    rule = listed(Trigger.ENTERS, places=(fence,))
+    sees(harbour, STANDS)
+    assert told() == []
+    sees(door, STANDS, at=120)
+    assert told() == [(EILEEN, "Entered Centre.")]
+    Rule.objects.filter(pk=rule.pk).update(trigger=Trigger.LEAVES)
+    sees(harbour, STANDS, at=240)
+    assert told()[1:] == [(EILEEN, "Left Centre, last seen there by Door.")]
+
+
+def test_enters_an_area_of_a_site_plan(door: Camera, enrolled: Enrol) -> None:
+    enrolled(EILEEN)
+    hall = camera("Hall")
+    plan = SitePlan.objects.create(name="Ground floor", image=b"", media_type="image/png", width=100, height=50)
+    for one, x in ((door, 0.2), (hall, 0.8)):
+        CameraPlace.objects.create(camera=one, plan=plan, x=x, y=0.5)
+    left = [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]
+    entrance = Zone.objects.create(name="Entrance", ground=Ground.PLAN, plan=plan, shape=Shape.POLYGON, points=left)
+    listed(Trigger.ENTERS, places=(entrance,))
+    sees(hall, STANDS)
+    assert told() == []
+    sees(door, STANDS, at=120)
+    assert told() == [(EILEEN, "Entered Entrance.")]
 
 
 @pytest.mark.parametrize(
@@ -219,9 +250,9 @@ def test_something_is_wrong_with_a_camera(door: Camera) -> None:
     other = camera("Hall")
     for one in (door, other):
         reporter = ReporterAtOnce()
-        reader = ScriptedReader([], at={20.0: reporter.round, 20.1: health.watch_cameras})
-        reader._frames = iter([dark.copy() for _ in range(250)])
-        run(one, reader, reporter)
+        black = iter([dark.copy() for _ in range(250)])
+        look: dict[float, Callable[[], object]] = {20.0: reporter.round, 20.1: health.watch_cameras}
+        run(one, ScriptedReader([], at=look, pictures=black), reporter)
 
     alert = Alert.objects.get()
     assert (alert.title, alert.camera) == ("The picture is black", door)

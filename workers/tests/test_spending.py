@@ -228,7 +228,7 @@ def test_who_comes_beside_somebody_who_is_followed_is_seen_within_a_second(
     shots = [Shot(seconds=4, people=(EILEEN,)), Shot(seconds=2, people=(EILEEN, BEN)), Shot(seconds=4)]
     began: list[float] = []
     reader = ScriptedReader(shots)
-    reader.at = {4.0: lambda: began.append(reader._began.timestamp() + 4.0)}
+    reader.at = {4.0: lambda: began.append(reader.began.timestamp() + 4.0)}
     loop_of(camera, reader).run()
     row = Sighting.objects.get(person__name=BEN)
     assert row.first_seen.timestamp() - began[0] <= 0.7

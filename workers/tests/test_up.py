@@ -159,6 +159,7 @@ def test_up_is_ready_heals_and_leaves_nothing_after_ctrl_c(running: Running) -> 
     running.wait_for(running.worker)
     worker = running.worker()
     assert worker is not None
+    assert running.says(f"ready: {psutil.Process(worker).environ()['SITE_URL']}")()  # what messages link to
     os.kill(worker, signal.SIGKILL)
     os.kill(int((running.data_dir / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
     os.kill(int((running.data_dir / "run" / "redis" / "redis.pid").read_text()), signal.SIGKILL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 from typing import Any
 
 from django.conf import settings
@@ -61,6 +62,8 @@ class Command(BaseCommand):
             connections.close_all()  # the processes are forked from this one: no connection is theirs
             listed = up.commands(address=address, data_dir=settings.DATA_DIR, postgres=postgres, redis=redis)
             up.announce_when_ready(terminal, address, hints)
+            if not settings.SITE_URL_IS_SET:
+                os.environ["SITE_URL"] = address.reachable.url
             return up.run(terminal, listed, folder=settings.BASE_DIR)
         finally:
             up.ignore_signals()
