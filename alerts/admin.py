@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from accounts.admin import ReadOnlyAdmin, SingleInline, actor_of
-from alerts import selectors, services
+from alerts import reviews, selectors, services
 from alerts.models import Alert, AlertStep, Delivery, Endpoint, Review, Rota, Rule, Severity, Training
 from recognition.admin import WatchlistAdmin
 from recognition.models import Watchlist
@@ -121,7 +121,7 @@ class ReviewAdmin(ReadOnlyAdmin):
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Review]:
-        return Review.objects.filter(settled=True)
+        return Review.objects.filter(reviews.SHOWN)
 
 
 @admin.register(Training)

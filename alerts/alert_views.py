@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -20,6 +21,7 @@ from alerts.alert_forms import AssignForm, AttachForm, CommentForm, DismissForm,
 from alerts.chronicle import happenings
 from alerts.errors import AlertError
 from alerts.models import Alert, Attachment, Dismissal, NotThisPerson, Review
+from config.ranges import part_of
 
 FormT = TypeVar("FormT", bound=Form)
 _CHANGE = "alerts.change_alert"
@@ -32,15 +34,19 @@ def alert(request: PageRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(selectors.alerts().select_related("sighting__person"), pk=pk)
     user = request.user
     sighting = row.sighting
+    files = list(Attachment.objects.filter(alert=row).defer("sealed").select_related("added_by"))
+    clip = next((file for file in files if file.is_clip), None)
     context = {
         "alert": row,
         "may_deal": user.has_perm(_CHANGE),
         "is_open": row.state in lifecycle.OPEN,
-        "happenings": happenings(row),
+        "happenings": happenings(row, user),
         "progress": reviews.progress(row, user) if row.reviews_needed else None,
         "may_review": bool(row.reviews_needed) and reviews.may_review(user),
         "answers": reviews.shown(row),
-        "attachments": Attachment.objects.filter(alert=row).defer("sealed").select_related("added_by"),
+        "attachments": files,
+        "clip": clip,
+        "awaits_clip": clip is None and attachments.awaits_clip(row),
         "mistakes": NotThisPerson.objects.filter(alert=row).defer("sealed"),
         "is_somebody_else": sighting is not None and sighting.person_id != row.person_id,
         "person_now": sighting.person if sighting is not None else None,
@@ -51,7 +57,8 @@ def alert(request: PageRequest, pk: int) -> HttpResponse:
         "attach_form": AttachForm(),
         "export_form": ExportForm(auto_id="export-%s"),
     }
-    return render_page(request, "alerts/detail.html", context, partial="history")
+    partial = "clip" if request.GET.get("part") == "clip" else "history"
+    return render_page(request, "alerts/detail.html", context, partial=partial)
 
 
 @require_POST
@@ -181,12 +188,17 @@ def attach(request: PageRequest, pk: int) -> HttpResponse:
 @require_safe
 @permission_required("alerts.view_alert", raise_exception=True)
 def attachment(request: PageRequest, pk: int, attachment_pk: int) -> HttpResponse:
-    """A file as it was added: pictures are shown, everything else is downloaded, and nothing of it is run."""
+    """A file as it was added: pictures and clips are shown, everything else is downloaded, and nothing of it is run."""
     row = get_object_or_404(Attachment, pk=attachment_pk, alert=pk)
+    if row.is_clip and not request.user.has_perm("cameras.view_sighting"):
+        raise PermissionDenied
     opened = attachments.open_one(row)
-    response = HttpResponse(opened.data, content_type=opened.media_type)
-    response["Content-Disposition"] = content_disposition_header(not opened.is_image, opened.name) or "attachment"
-    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    shown = opened.is_image or row.is_clip
+    response = part_of(request, opened.data, opened.media_type)
+    response["Content-Disposition"] = content_disposition_header(not shown, opened.name) or "attachment"
+    # A browser plays a clip that is opened by itself only from a page that may load it.
+    allowed = "media-src 'self'" if row.is_clip else "sandbox"
+    response["Content-Security-Policy"] = f"default-src 'none'; {allowed}"
     response["Cache-Control"] = "no-store"
     return response
 

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from accounts.models import User
+from alerts.delivery_selectors import error_for
 from alerts.models import Alert, AlertStep, Channel, Delivery, DeliveryState, StepKind
 
 _MOST_DELIVERIES = 200
+_ASK = "Tell them in another way. Administrators see under Channels, Deliveries why that is so."
 _ICONS = {
     StepKind.COMMENTED: "pencil",
     StepKind.ASSIGNED: "users",
@@ -36,9 +39,10 @@ class Happening:
     is_trouble: bool = False
 
 
-def happenings(alert: Alert) -> list[Happening]:
-    """The history of the alert, oldest first; what is yet to come at the end."""
-    found = [*_origin(alert), *_steps(alert), *_deliveries(alert)]
+def happenings(alert: Alert, reader: User) -> list[Happening]:
+    """The history of the alert, oldest first; what is yet to come at the end. Why somebody could not be told is for who
+    may know where they are told."""
+    found = [*_origin(alert), *_steps(alert), *_deliveries(alert, reader)]
     return sorted(found, key=lambda one: (one.at is None, one.at or alert.created_at))
 
 
@@ -76,21 +80,21 @@ def _steps(alert: Alert) -> Iterator[Happening]:
         )
 
 
-def _deliveries(alert: Alert) -> Iterator[Happening]:
+def _deliveries(alert: Alert, reader: User) -> Iterator[Happening]:
     rows = Delivery.objects.filter(alert=alert).exclude(channel=Channel.LIVE)
     for row in rows.select_related("user", "endpoint", "group").order_by("created_at")[:_MOST_DELIVERIES]:
-        how = f"{_whom(row)} by {_channel(row)}"
+        how, error = f"{_whom(row)} by {_channel(row)}", error_for(row, reader)
         if row.state == DeliveryState.SENT:
             yield Happening(at=row.sent_at, icon="check", title=f"Told: {how}")
         elif row.state == DeliveryState.DEAD:
             title = f"Could not be told: {how}"
-            yield Happening(at=None, icon="warning", title=title, text=row.error, is_trouble=True)
+            yield Happening(at=None, icon="warning", title=title, text=error or _ASK, is_trouble=True)
         elif row.state == DeliveryState.DROPPED:
-            yield Happening(at=None, icon="info", title=f"Not told any more: {how}", text=row.error)
+            yield Happening(at=None, icon="info", title=f"Not told any more: {how}", text=error)
         elif row.state == DeliveryState.HELD:
             yield Happening(at=None, icon="clock", title=f"Is told once it is confirmed: {how}")
         else:
-            yield Happening(at=None, icon="clock", title=f"Is being told: {how}", text=row.error)
+            yield Happening(at=None, icon="clock", title=f"Is being told: {how}", text=error)
 
 
 def _whom(row: Delivery) -> str:

@@ -5,8 +5,8 @@ one's claims are still running. That keeps a place's limits exact, however many 
 may be begun under it (START_SECONDS) and one attempt; what a killed process had claimed is anybody's after that, and
 goes again under the same key.
 
-Several deliveries are one message (a digest) where they were collected, kept back by the place's limit, or waited for
-the end of quiet hours. From its first attempt on a digest stays together.
+Several deliveries are one message (a digest) where they were collected, kept back by the place's limit or because it
+took nothing, or waited for the end of quiet hours. From its first attempt on a digest stays together.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from django.utils import timezone
 from alerts.channels import base
 from alerts.channels.base import SEND_SECONDS, NotDelivered
 from alerts.models import OUTSIDE, Alert, AlertState, Channel, Delivery, DeliveryState, Endpoint, Occasion, Severity
-from alerts.outbox import is_held
+from alerts.outbox import DISMISSED, is_held, release
 from alerts.quiet import quiet_until
 from alerts.recipients import memberships, who_may_review, who_may_see
+from alerts.reviews import LEADS
 from config.transactions import brief_transaction
 
 START_SECONDS: Final = 5.0  # so old what was checked and written may be when it is begun to be sent
@@ -42,8 +43,10 @@ MOST_ATTEMPTS: Final = 29  # with these delays after a day
 _JITTER = 0.2
 _PAUSE_LEAST, _PAUSE_MOST = 5.0, 60.0  # between attempts of other messages to a place that takes none
 _WAITED = timedelta(minutes=1)
+_CLAIM: Final = timedelta(seconds=CLAIM_SECONDS)
 _ERROR_LENGTH = 500
-_READ = ("alert__rule", "alert__event", "alert__camera", "alert__sighting", "alert__watchlist__policy")
+_READ = ("alert__rule", "alert__event", "alert__camera", "alert__sighting", "alert__person", "alert__watchlist__policy")
+_LISTS = "alert__person__entries__watchlist__policy"
 _SHOWN_EVERY = timedelta(seconds=1)
 # Whoever locks several deliveries does so in the order of their creation, or leaves out what is locked.
 _MARK = """
@@ -78,6 +81,13 @@ def drop_homeless() -> int:
     return gone.update(state=DeliveryState.DROPPED, error="The place that it was to go to was removed.")
 
 
+def release_confirmed() -> int:
+    """Lets go what is held though its alert is no lead any more: it was looked at while somebody confirmed that."""
+    held = Delivery.objects.filter(state=DeliveryState.HELD, endpoint__isnull=False).values("alert")
+    forgotten = Alert.objects.filter(pk__in=held).exclude(LEADS)[:A_CLAIM]
+    return sum(release(alert) for alert in forgotten)
+
+
 def claim(busy: Collection[uuid.UUID]) -> list[Parcel]:
     """Claims what is due for some places that nobody sends to now. `busy`: places that are left out."""
     working = _claimed(Delivery.objects.all(), timezone.now()).values_list("endpoint", flat=True).distinct()
@@ -94,7 +104,7 @@ def _claim(places: Collection[uuid.UUID]) -> list[Parcel]:
     endpoints = list(free.order_by("pk"))
     now = timezone.now()
     working = set(_claimed(Delivery.objects.filter(endpoint__in=endpoints), now).values_list("endpoint", flat=True))
-    until = now + timedelta(seconds=CLAIM_SECONDS)
+    until = now + _CLAIM
     found = [one for place in endpoints if place.pk not in working for one in _parcels(place, now, until)]
     parcels = _checked(found)
     for parcel in parcels:
@@ -160,12 +170,13 @@ def _due(now: datetime) -> QuerySet[Delivery]:
 
 
 def _free(now: datetime) -> QuerySet[Delivery]:
-    unclaimed = Q(claimed_until=None) | Q(claimed_until__lt=now)
+    # A claim that ends later than any that is made now is of before the clock was set back: it is over.
+    unclaimed = Q(claimed_until=None) | Q(claimed_until__lt=now) | Q(claimed_until__gt=now + _CLAIM)
     return Delivery.objects.filter(unclaimed, state=DeliveryState.PENDING, endpoint__isnull=False)
 
 
 def _claimed(rows: QuerySet[Delivery], now: datetime) -> QuerySet[Delivery]:
-    return rows.filter(state=DeliveryState.PENDING, claimed_until__gte=now, endpoint__isnull=False)
+    return rows.filter(state=DeliveryState.PENDING, claimed_until__range=(now, now + _CLAIM), endpoint__isnull=False)
 
 
 def _unlocked(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
@@ -179,15 +190,15 @@ def _ids(parcels: Iterable[Parcel]) -> list[uuid.UUID]:
 
 def _read(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """Locked, with all that writing and checking a message reads; what somebody else holds is left out."""
-    return rows.select_related(*_READ).defer(*_SEALED).select_for_update(of=("self",), skip_locked=True)
+    read = rows.select_related(*_READ).prefetch_related(_LISTS).defer(*_SEALED)
+    return read.select_for_update(of=("self",), skip_locked=True)
 
 
 def _parcels(place: Endpoint, now: datetime, until: datetime) -> list[Parcel]:
     """What goes to the place next, the most urgent first, as far as its limit allows."""
     urgent = Case(When(alert__severity=Severity.CRITICAL, then=False), default=True, output_field=BooleanField())
-    # A place that takes nothing is asked with one message at a time.
-    most = 1 if place.failing_since is not None else A_CLAIM
-    rows = list(_read(_due(now).filter(endpoint=place)).order_by(urgent, "due_at", "created_at")[:most])
+    rows = list(_read(_due(now).filter(endpoint=place)).order_by(urgent, "due_at", "created_at")[:A_CLAIM])
+    first = rows[:1]
     if digests := {row.digest for row in rows if row.digest is not None}:
         together = _read(Delivery.objects.filter(digest__in=digests, state=DeliveryState.PENDING))
         rows = [row for row in rows if row.digest is None] + list(together)
@@ -204,6 +215,8 @@ def _parcels(place: Endpoint, now: datetime, until: datetime) -> list[Parcel]:
         Parcel(endpoint=place, key=key, rows=tuple(sorted(part, key=lambda row: row.created_at)), until=until)
         for key, part in parts.items()
     ]
+    if place.failing_since is not None:  # who takes nothing is asked with one message at a time
+        found = [parcel for parcel in found if set(first) & set(parcel.rows)]
     return _within_limit(found, place, now)
 
 
@@ -211,7 +224,8 @@ def _is_collected(row: Delivery, place: Endpoint) -> bool:
     """Whether it may go with others, as one message."""
     if row.alert.severity == Severity.CRITICAL or row.attempts or row.digest is not None or not _makes_digests(place):
         return False
-    was_kept_back = place.most_per_hour is not None and row.due_at - row.created_at > _WAITED
+    # By the place's limit, or because it took nothing for a while: what is told so late need not come one by one.
+    was_kept_back = row.due_at - row.created_at > _WAITED
     was_quiet = place.user_id is not None and quiet_until(row.alert.rule, row.created_at) is not None
     return place.digest_minutes > 0 or was_kept_back or was_quiet
 
@@ -305,7 +319,7 @@ class _Check:
 
 def _is_over(alert: Alert, row: Delivery) -> str:
     if alert.state == AlertState.DISMISSED:
-        return "The alert was dismissed before it was sent."
+        return DISMISSED
     if row.occasion == Occasion.ESCALATED and alert.state != AlertState.NEW:
         return "Somebody has acknowledged the alert before it was sent."
     return ""

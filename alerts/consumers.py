@@ -24,6 +24,7 @@ from alerts.feed import Said
 from alerts.newsroom import Newsroom, Seat, newsroom
 
 _log = logging.getLogger(__name__)
+_LONGEST = 16_384  # characters of a message; filters have a few hundred
 
 
 class AlertsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is not typed
@@ -50,6 +51,8 @@ class AlertsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """What the page shows, or that something arrived there."""
         try:
+            if len(text_data or "") > _LONGEST:
+                raise ValueError("No page has so much to say.")
             said = Said.parse(text_data or "")
         except ValueError:
             self._seat.dismiss(Close.NOT_UNDERSTOOD)

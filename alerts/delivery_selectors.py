@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,9 +10,11 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
+from accounts.models import User
 from alerts.models import Channel, Delivery, DeliveryState, Endpoint
 
 NEWEST_FIRST = ("-created_at", "-id")
+_ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+|\+?\d[\d \-]{5,}\d|https?://\S+|[\w-]+(?:\.[\w-]+)+(?::\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,19 @@ def places(endpoints: Iterable[Endpoint]) -> list[Place]:
     return [
         Place(endpoint=row, health=Health(waiting=waiting.get(row.pk, 0), dead=dead.get(row.pk, 0))) for row in rows
     ]
+
+
+def error_for(row: Delivery, reader: User) -> str:
+    """Why a message was not taken, for its owner and for who looks after deliveries; nobody else learns where somebody
+    is told, and of somebody's own place only they learn the address."""
+    place = row.endpoint
+    if place is None or place.user_id == reader.pk or row.state == DeliveryState.DROPPED:
+        return row.error
+    if not reader.has_perm("alerts.view_delivery"):
+        return ""
+    if place.user_id is None:
+        return row.error
+    return _ADDRESS.sub("…", row.error.replace(place.shown, "…") if place.shown else row.error)
 
 
 def _counts(rows: list[Endpoint], state: DeliveryState) -> dict[UUID, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from urllib.parse import urlencode
 from uuid import UUID
@@ -14,14 +13,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.htmx import PageRequest, go_to, render_page
-from accounts.models import User
 from alerts import delivery_selectors, outbox
 from alerts.delivery_selectors import Cursor
-from alerts.models import Channel, Delivery, DeliveryState
+from alerts.models import Channel, DeliveryState
 
 A_PAGE = 50
 AT_ONCE = 500  # sent again by one press
-_ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+|\+?\d[\d \-]{5,}\d|https?://\S+")
 
 
 @require_safe
@@ -34,7 +31,7 @@ def deliveries(request: PageRequest) -> HttpResponse:
     last = rows[A_PAGE - 1] if len(rows) > A_PAGE else None
     shown = rows[:A_PAGE]
     for row in shown:
-        row.error = _discreet(row, request.user)
+        row.error = delivery_selectors.error_for(row, request.user)
     context = {
         "deliveries": shown,
         "next": str(Cursor(created_at=last.created_at, id=last.pk)) if last is not None else "",
@@ -84,11 +81,3 @@ def _ids(texts: Iterable[str]) -> list[UUID]:
         except ValueError:
             continue
     return found
-
-
-def _discreet(row: Delivery, reader: User) -> str:
-    """What went wrong, without the address where that is somebody else's own."""
-    place = row.endpoint
-    if place is None or place.user_id in (None, reader.pk):
-        return row.error
-    return _ADDRESS.sub("…", row.error.replace(place.shown, "…") if place.shown else row.error)

@@ -156,7 +156,7 @@ def _go_elsewhere(endpoint: Endpoint, given: Mapping[str, str], forget: Collecti
     old = config_of(endpoint)
     kept = {f.name: old[f.name] for f in sender.fields if _is_kept(f, given, old, forget)}
     config = sender.clean(_completed(sender, given) | kept)
-    if kept and sender.shown(config) != sender.shown(old):
+    if kept and sender.goes_to(config) != sender.goes_to(old):
         raise ConfigError(next(iter(kept)), "Messages would go to another place. Type this again to go with them.")
     endpoint.shown, endpoint.sealed_config = sender.shown(config)[:_SHOWN], _sealed(endpoint, config)
 

@@ -7,7 +7,7 @@ do not both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -15,7 +15,18 @@ from django.db.models import F
 from django.utils import timezone
 
 from alerts import outbox
-from alerts.models import Alert, AlertState, AlertStep, Channel, Delivery, Occasion, Rule, RuleStep, StepKind
+from alerts.models import (
+    Alert,
+    AlertState,
+    AlertStep,
+    Channel,
+    Delivery,
+    DeliveryState,
+    Occasion,
+    Rule,
+    RuleStep,
+    StepKind,
+)
 from config.transactions import brief_transaction
 
 _AT_ONCE = 100
@@ -71,11 +82,19 @@ def _after(alert: Alert, step: RuleStep | None, after: RuleStep | None) -> datet
 def _text(step: RuleStep, told: Sequence[Delivery]) -> str:
     """Whom it was told, as a sentence."""
     late = f"Nobody had acknowledged it after {step.after_minutes} minute{'s' if step.after_minutes != 1 else ''}"
-    names = sorted({_name(row) for row in told if row.channel != Channel.LIVE})
-    if not names:
+    going = [row for row in told if row.channel != Channel.LIVE]
+    if not going:
         return f"{late}, and the rule's next step reaches nobody. Check whom it names, and whether they can be reached."
+    at_once = {_name(row) for row in going if row.state != DeliveryState.HELD}
+    later = {_name(row) for row in going} - at_once
+    said = f" Told: {_listed(at_once)}." if at_once else ""
+    return f"{late}.{said}" + (f" Told once it is confirmed: {_listed(later)}." if later else "")
+
+
+def _listed(found: Collection[str]) -> str:
+    names = sorted(found)
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"{late}. Told: {', '.join(names[:_MOST_NAMES])}{more}."
+    return f"{', '.join(names[:_MOST_NAMES])}{more}"
 
 
 def _name(row: Delivery) -> str:

@@ -1,5 +1,5 @@
 """An alert as evidence: a ZIP with the facts and their history, the best shot with everybody else made unrecognisable,
-and a list of SHA-256 sums, so that whoever gets it can tell that nothing was changed.
+the clip where there is one, and a list of SHA-256 sums, so that whoever gets it can tell that nothing was changed.
 
 A lead is not exported before reviewers confirmed it. Every export says why it was made, in the history of the alert and
 in the audit trail, with the sum of the file itself.
@@ -20,9 +20,9 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import record
 from accounts.vault import VaultError
-from alerts import lifecycle, reviews, shots
+from alerts import attachments, lifecycle, reviews, shots
 from alerts.errors import AlertError
-from alerts.models import Alert, AlertStep, StepKind
+from alerts.models import CLIP, Alert, AlertStep, StepKind
 from cameras.models import Sighting
 from cameras.services import shot_of
 from config.transactions import brief_transaction
@@ -35,6 +35,8 @@ _README = """An alert of Lynceus, exported as evidence.
 
 alert.json      what was seen, where and when, how alike, who decided what, and every step of its history
 best-shot.jpg   the face as the camera saw it; other faces in the picture were made unrecognisable
+clip.mp4        where the camera keeps clips: what it saw before and after, small and without sound; faces that were
+                followed at that time, but for the one that this is about, were made unrecognisable
 SHA256SUMS      sums of these files; check them with: sha256sum -c SHA256SUMS
 
 A similarity is neither a percentage nor a probability: two different people who look alike can reach it too.
@@ -68,6 +70,7 @@ def export(*, actor: User, alert: Alert, reason: str) -> Evidence:
         files = {"README.txt": _README.encode(), "alert.json": _facts(row, actor, why, now)}
         if picture is not None:
             files["best-shot.jpg"] = picture
+        files |= _clips(row)
         data = _zipped(files, now)
         digest = hashlib.sha256(data).hexdigest()
         lifecycle.add_step(row.pk, StepKind.EXPORTED, actor, f"{why} (SHA-256 {digest})"[: lifecycle.MOST_TEXT])
@@ -88,6 +91,15 @@ def _picture(alert: Alert) -> bytes | None:
         raise AlertError(f"Bystanders in the picture can not be hidden, so nothing is exported. {error}") from error
     except VaultError:
         return None  # the key of its day was deleted: the picture is gone
+
+
+def _clips(alert: Alert) -> dict[str, bytes]:
+    """What the camera saw around it, by file name; bystanders were hidden when it was made."""
+    try:
+        opened = [attachments.open_one(row) for row in attachments.clips(alert)]
+    except VaultError as error:
+        raise AlertError(f"The alert's clip can not be opened, so nothing is exported. {error}") from error
+    return {f"clip.{one.media_type.removeprefix(CLIP)}": one.data for one in opened}
 
 
 def _facts(alert: Alert, actor: User, reason: str, now: datetime) -> bytes:

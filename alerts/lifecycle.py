@@ -156,7 +156,8 @@ def close(*, actor: User, alert: Alert) -> None:
 def reopen(*, actor: User, alert: Alert) -> None:
     """Takes up again what was dismissed or closed: nothing is decided any more, and reviews begin anew.
 
-    A face that was remembered as a mistake because of it is forgotten. Raises AlertError.
+    A face that was remembered as a mistake because of it is forgotten, and messages that were taken back go out after
+    all. Raises AlertError.
     """
     found = Alert.objects.filter(pk=alert.pk, state__in=(AlertState.DISMISSED, AlertState.CLOSED))
     undone = {"decided_at": None, "dismissal": "", "closed_at": None}
@@ -164,6 +165,7 @@ def reopen(*, actor: User, alert: Alert) -> None:
         raise AlertError(too_late(alert))
     settle(alert)
     NotThisPerson.objects.filter(alert=alert).delete()
+    outbox.take_up(Alert.objects.get(pk=alert.pk))
     add_step(alert.pk, StepKind.REOPENED, actor)
     record(actor=actor, verb="reopened", target=f"alert {alert.pk}")
     transaction.on_commit(outbox.ring)

@@ -48,6 +48,7 @@ _TELLING = (Occasion.RAISED, Occasion.ESCALATED)
 _SAID_ANYWAY = (Occasion.NAMED, Occasion.REVISED, Occasion.CONFIRMED)
 _RANKS: Final = {severity.value: rank for rank, severity in enumerate(Severity)}
 _AT_ONCE = 1000
+DISMISSED: Final = "The alert was dismissed before it was sent."  # by this it is found when the alert is opened again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +136,28 @@ def drop_held(alert: Alert) -> int:
     waiting = Delivery.objects.filter(alert=alert, state__in=(DeliveryState.HELD, DeliveryState.PENDING))
     locked = waiting.filter(channel__in=OUTSIDE).select_for_update().order_by("created_at", "pk")
     return Delivery.objects.filter(pk__in=[row.pk for row in locked]).update(
-        state=DeliveryState.DROPPED, claimed_until=None, error="The alert was dismissed before it was sent."
+        state=DeliveryState.DROPPED, claimed_until=None, error=DISMISSED
     )
+
+
+@brief_transaction()
+def take_up(alert: Alert) -> int:
+    """What was taken back because the alert was dismissed is to go after all: it was opened again; returns how many."""
+    now = timezone.now()
+    dropped = Delivery.objects.filter(
+        alert=alert, state=DeliveryState.DROPPED, error=DISMISSED, endpoint__isnull=False
+    ).select_related("endpoint")
+    rows = list(dropped.select_for_update(of=("self",)).order_by("created_at", "pk"))
+    reviewers = who_may_review({row.user_id for row in rows if row.user_id is not None}) if alert.is_lead else set()
+    for row in rows:
+        if row.endpoint is not None:
+            held = is_held(alert, row.endpoint, reviewers)
+            row.state = DeliveryState.HELD if held else DeliveryState.PENDING
+            row.due_at, row.error = due_at(alert, row.endpoint, now), ""
+    Delivery.objects.bulk_update(rows, ["state", "due_at", "error"])
+    if rows:
+        transaction.on_commit(kick)
+    return len(rows)
 
 
 @brief_transaction()
@@ -153,7 +174,8 @@ def resend(*, actor: Actor, delivery: Delivery) -> bool:
     held = is_held(row.alert, row.endpoint, who_may_review({row.user_id} - {None}))  # type: ignore[arg-type]
     row.state = DeliveryState.HELD if held else DeliveryState.PENDING
     row.attempts, row.error, row.due_at, row.claimed_until = 0, "", timezone.now(), None
-    row.save(update_fields=["state", "attempts", "error", "due_at", "claimed_until"])
+    row.digest = row.digest or row.pk  # it is in no digest of later ones: whoever has it knows it by its key
+    row.save(update_fields=["state", "attempts", "error", "due_at", "claimed_until", "digest"])
     record(actor=actor, verb="resent", target=f"delivery {row.pk}", alert=row.alert_id)
     transaction.on_commit(kick)
     return True

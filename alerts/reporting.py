@@ -18,8 +18,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from alerts import escalation, feedback, lifecycle, outbox
-from alerts.models import Alert, AlertState, AlertStep, Occasion, StepKind, Trigger
-from alerts.rules.book import RuleBook, book
+from alerts.models import Alert, AlertState, AlertStep, NotThisPerson, Occasion, StepKind, Trigger, Who
+from alerts.rules.book import CompiledRule, RuleBook, book
 from alerts.rules.evaluate import fired
 from alerts.rules.facts import Firing, SightingFacts, facts_of
 from alerts.rules.history import StoredHistory
@@ -63,12 +63,14 @@ def report_sighting(*, sighting: SightingRecord, captured_at: datetime) -> Repor
     match = _match(row, entries, rules)
     facts = _facts(row, entries, captured_at, rules)
     told = [] if saved.created else _told(row)
+    mistake = _known_mistake(sighting, row)
+    if mistake is not None:
+        _count_suppressed(mistake, rules, facts, [alert.rule_id for alert in told])
+        match, facts = Match(), facts.of_a_stranger()
     changed = _rename(told, row, match, facts)
     if changed:
         told = _told(row)
-    firings = [one for one in fired(rules, facts, StoredHistory()) if not is_told(one, told, row)]
-    if firings and _is_known_mistake(sighting, row):
-        firings = [one for one in firings if not one.about_person]
+    firings = [one for one in fired(rules, facts, StoredHistory()) if not is_told(one, told, match)]
     made = raise_for_sighting(rules, firings, saved, match, _zone_names(firings)) if firings else []
     if made or changed:
         ids = [alert.pk for alert in (*changed, *made)]
@@ -85,30 +87,35 @@ def report_events(changes: Sequence[tuple[CameraEvent, Change]]) -> tuple[int, .
     """
     told = list(Alert.objects.filter(event__in=[event.pk for event, _ in changes]).select_related("rule"))
     ended = {event.pk for event, change in changes if change is Change.ENDED}
+    about = {(rule.id, event.pk): rule for event, _ in changes for rule in book().troubles if _is_about(rule, event)}
     over = [alert for alert in told if alert.event_id in ended]
-    again = [alert for alert in told if alert.event_id not in ended]
-    if over:
-        Alert.objects.filter(pk__in=[alert.pk for alert in over]).update(version=F("version") + 1)
-        _enqueue(over, Occasion.ENDED)
+    # A rule that was switched off, or is not about it any more, is not told again.
+    again = [alert for alert in told if alert.event_id not in ended and (alert.rule_id, alert.event_id) in about]
+    others = [alert.pk for alert in told if alert not in again]
+    if others:
+        Alert.objects.filter(pk__in=others).update(version=F("version") + 1)
+    _enqueue(over, Occasion.ENDED)
     for alert in again:
         _open_again(alert)
-    if again:
-        _enqueue(again, Occasion.AGAIN)
+    _enqueue(again, Occasion.AGAIN)
     known = {alert.event_id for alert in told}
     fresh = [event for event, change in changes if change is not Change.ENDED and event.pk not in known]
-    made = raise_for_events(
-        (rule, event)
-        for event in fresh
-        if event.camera is not None and event.camera.alert_events
-        for rule in book().troubles
-        if (not rule.event_kinds or event.kind in rule.event_kinds)
-        and rule.where.camera_holds(_Seen.of(event))
-        and rule.when.holds(event.began_at)
-    )
+    made = raise_for_events((rule, event) for event in fresh for (_, pk), rule in about.items() if pk == event.pk)
     if made or told:
         ids = [alert.pk for alert in (*told, *made)]
         transaction.on_commit(lambda: outbox.kick(ids))
     return tuple(alert.pk for alert in made)
+
+
+def _is_about(rule: CompiledRule, event: CameraEvent) -> bool:
+    """Whether the rule tells of the event, and the camera's events are told of at all."""
+    return (
+        event.camera is not None
+        and event.camera.alert_events
+        and (not rule.event_kinds or event.kind in rule.event_kinds)
+        and rule.where.camera_holds(_Seen.of(event))
+        and rule.when.holds(event.began_at)
+    )
 
 
 def _open_again(alert: Alert) -> None:
@@ -183,19 +190,25 @@ def _is_enough(row: Sighting, entry: WatchlistEntry) -> bool:
     return row.similarity is not None and row.similarity >= threshold_on(entry.watchlist, row.pack)
 
 
-def _is_known_mistake(sighting: SightingRecord, row: Sighting) -> bool:
-    """Whether somebody said of this face before that it is not the person it is taken for."""
+def _known_mistake(sighting: SightingRecord, row: Sighting) -> NotThisPerson | None:
+    """Where somebody said of this face before that it is not the person it is taken for: then it is a stranger's."""
     if row.verdict != Verdict.KNOWN or row.person_id is None or sighting.probe is None:
-        return False
-    known = feedback.is_known_mistake(
+        return None
+    return feedback.is_known_mistake(
         person_id=row.person_id, pack=row.pack, embedding=sighting.probe, similarity=row.similarity or 0.0
     )
-    if known is None:
-        return False
-    if row.pk not in _counted:  # once a sighting, however often it is written
-        _counted.append(row.pk)
-        feedback.count_suppressed(mistake=known)
-    return True
+
+
+def _count_suppressed(
+    mistake: NotThisPerson, rules: RuleBook, facts: SightingFacts, told: Collection[int | None]
+) -> None:
+    """Counts, once a sighting, that rules which look for the person would have told of them."""
+    if facts.id in _counted:
+        return
+    found = fired(rules, facts, StoredHistory())
+    if any(rules.by_id[one.rule].who is Who.LISTED and one.rule not in told for one in found if one.about_person):
+        _counted.append(facts.id)
+        feedback.count_suppressed(mistake=mistake)
 
 
 def _zone_names(firings: Collection[Firing]) -> Mapping[int, str]:

@@ -16,20 +16,28 @@ from dataclasses import dataclass
 from datetime import date
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import Actor, record
 from alerts import feedback_tasks, lifecycle, outbox
 from alerts.errors import AlertError
-from alerts.models import Alert, AlertState, Dismissal, Occasion, Review, StepKind, Training
+from alerts.models import Alert, AlertRepeat, AlertState, Dismissal, Occasion, Review, StepKind, Training
 from config.transactions import brief_transaction
 
 LEADS = Q(reviews_needed__gt=0) & ~(
     Q(state=AlertState.CONFIRMED) | Q(state=AlertState.CLOSED, decided_at__isnull=False, dismissal="")
 )
 """The alerts that `Alert.is_lead` is true of, for queries."""
+
+SHOWN = Q(settled=True) & (
+    Q(alert__dismissal=Dismissal.NOT_THIS_PERSON)
+    | Q(alert__state=AlertState.CONFIRMED)
+    | Q(alert__state=AlertState.CLOSED, alert__decided_at__isnull=False, alert__dismissal="")
+)
+"""The reviews that may be seen: reviewers have decided by now. Who dismisses a lead for another reason, or opens one
+again, does not come to see what somebody answered before the next one has."""
 
 UNTRAINED = (
     "You may not review: there is no valid record of your training in comparing faces. Ask an administrator to record "
@@ -57,6 +65,13 @@ class Outcome:
 
     progress: Progress
     verdict: Review.Answer | None
+
+
+def of_leads() -> Q:
+    """The sightings that a lead is about, or counts as repeats: of these programs are not told whom they show."""
+    leads = Alert.objects.filter(LEADS)
+    repeats = AlertRepeat.objects.filter(alert__in=leads)
+    return Exists(leads.filter(sighting=OuterRef("pk"))) | Exists(repeats.filter(sighting=OuterRef("pk")))
 
 
 def may_review(user: User) -> bool:
@@ -110,8 +125,8 @@ def review(*, actor: User, alert: Alert, answer: Review.Answer, note: str = "") 
 
 
 def shown(alert: Alert) -> list[Review]:
-    """The answers that may be seen: those of reviews that are over."""
-    return list(Review.objects.filter(alert=alert, settled=True))
+    """The answers that may be seen."""
+    return list(Review.objects.filter(SHOWN, alert=alert))
 
 
 @brief_transaction()
@@ -153,8 +168,8 @@ def _confirm(actor: User, alert: Alert) -> None:
     lifecycle.add_step(alert.pk, StepKind.CONFIRMED, actor, f"The same person, each for themselves: {names}")
     record(actor=actor, verb="confirmed", target=f"alert {alert.pk}", reviewers=names)
     alert.refresh_from_db()
+    outbox.enqueue([alert], Occasion.CONFIRMED)  # it waits for who claims one of them, and may hold it, just now
     outbox.release(alert)
-    outbox.enqueue([alert], Occasion.CONFIRMED)
     transaction.on_commit(lambda: outbox.kick([alert.pk]))
 
 

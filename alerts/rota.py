@@ -2,8 +2,8 @@
 
 A turn lasts so many days of the calendar, from handover to handover. Where the clock is set forward over the time of
 the handover it happens when that hour is over; where it is set back it happens at the first of the two. A member whose
-account is locked is skipped: whoever is next takes the turn. Who stands in comes before whoever's turn it is; of
-several who do at once, the one who began last.
+account is locked, or who may not see alerts any more, is skipped: whoever is next takes the turn. Who stands in comes
+before whoever's turn it is; of several who do at once, the one who began last.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from django.utils import timezone
 from accounts.models import User
 from alerts.models import Rota, RotaChange, RotaMember
 from alerts.rules.when import zone_of
+
+_VIEW = "alerts.view_alert"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +44,12 @@ class _Plan:
     handover: time
     members: tuple[User, ...]  # in their order, locked ones too
     changes: tuple[RotaChange, ...]  # in the order in which they begin
+    able: frozenset[int]  # those of them who can be told
 
     def at(self, moment: datetime) -> tuple[User | None, bool]:
         """Who is on call, and whether they stand in."""
         for change in reversed(self.changes):
-            if change.begins_at <= moment < change.ends_at and change.user.is_active:
+            if change.begins_at <= moment < change.ends_at and change.user_id in self.able:
                 return change.user, True
         return self._by_turn(moment), False
 
@@ -67,7 +70,7 @@ class _Plan:
             return None
         count = len(self.members)
         inorder = (self.members[(number + skipped) % count] for skipped in range(count))
-        return next((user for user in inorder if user.is_active), None)
+        return next((user for user in inorder if user.pk in self.able), None)
 
 
 def on_call(rota: Rota, at: datetime) -> User | None:
@@ -120,7 +123,11 @@ def _plans(rotas: Collection[int]) -> dict[int, _Plan]:
     members = RotaMember.objects.select_related("user").order_by("position", "id")
     changes = RotaChange.objects.select_related("user").order_by("begins_at", "id")
     related = (Prefetch("members", members), Prefetch("changes", changes))
-    found = Rota.objects.filter(pk__in=rotas).prefetch_related(*related)
+    found = list(Rota.objects.filter(pk__in=rotas).prefetch_related(*related))
+    users = {one.user_id for row in found for one in row.members.all()}
+    users |= {one.user_id for row in found for one in row.changes.all()}
+    able = User.objects.with_perm(_VIEW).filter(pk__in=users).values_list("pk", flat=True) if users else ()
+    can_be_told = frozenset(able)
     return {
         row.pk: _Plan(
             zone=_zone(row.time_zone),
@@ -129,6 +136,7 @@ def _plans(rotas: Collection[int]) -> dict[int, _Plan]:
             handover=row.handover,
             members=tuple(member.user for member in row.members.all()),
             changes=tuple(row.changes.all()),
+            able=can_be_told,
         )
         for row in found
     }

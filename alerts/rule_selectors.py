@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.contrib.auth.models import Group
 from django.db.models import Count, Prefetch, QuerySet
 
-from alerts.models import Alert, Endpoint, RotaMember, Rule, Trigger, Who
+from alerts.models import Alert, AlertState, Endpoint, RotaMember, Rule, Trigger, Who
 from alerts.rule_words import describe
 from cameras.models import Zone
 
@@ -139,3 +139,8 @@ def choosable_zones() -> QuerySet[Zone]:
     return Zone.objects.select_related("camera", "plan").defer(
         "camera__sealed_source", "camera__sealed_detail", "plan__image"
     )
+
+
+def escalating(rule: Rule) -> int:
+    """How many of its alerts further people will be told of, unless somebody acknowledges them."""
+    return Alert.objects.filter(rule=rule, state=AlertState.NEW, next_step_at__isnull=False).count()

@@ -97,7 +97,8 @@ def remove_rule(request: PageRequest, pk: int) -> HttpResponse:
             messages.success(request, f"{name} was removed. Its alerts are kept.")
             return go_to(request, reverse("rules"))
     sentence = describe(rule, hidden=hidden_from(request.user))
-    return render_page(request, "alerts/rules/remove.html", {"rule": rule, "sentence": sentence, "problem": problem})
+    context = {"rule": rule, "sentence": sentence, "problem": problem, "waiting": rule_selectors.escalating(rule)}
+    return render_page(request, "alerts/rules/remove.html", context)
 
 
 @require_POST

@@ -12,7 +12,6 @@ import json
 import logging
 import math
 import time
-import traceback
 import uuid
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
@@ -77,6 +76,7 @@ class _Outcome:
 def send_due() -> int:
     """Sends what is due until nothing is, or for RUN_SECONDS; returns how many messages were taken."""
     claims.drop_homeless()
+    claims.release_confirmed()
     with ThreadPoolExecutor(THREADS, thread_name_prefix="send") as pool:
         return _Run(pool).run()
 
@@ -226,11 +226,7 @@ def _sent(job: _Job) -> _Outcome:
     except NotDelivered as problem:
         return _Outcome(job=job, problem=problem)
     except Exception as error:
-        # Its own words are kept out of the log: they may hold an address with a secret in it.
-        where = "".join(traceback.format_tb(error.__traceback__))
-        _log.error("A channel failed (%s, %s):\n%s", channel, type(error).__name__, where)
-        why = f"Something went wrong in Lynceus itself ({type(error).__name__}). It is tried again; the log says more."
-        return _Outcome(job=job, problem=NotDelivered(why))
+        return _Outcome(job=job, problem=base.spoilt(channel, error))
 
 
 def _pictures(parcels: Collection[Parcel]) -> dict[uuid.UUID, bytes]:

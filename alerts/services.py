@@ -9,7 +9,7 @@ import itertools
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.services import Actor, record
 from alerts.models import (
@@ -94,9 +94,11 @@ def change_rule(*, actor: Actor, rule: Rule, enabled: bool, severity: Severity, 
 def move_alerts(*, kept: Person, gone: Person) -> int:
     """Gives the alerts about a person to another one, who turned out to be the same; returns how many.
 
-    Where both caused an alert by one sighting, the other one stays as it is, under the name of then.
+    Where both caused an alert by one sighting, or both were missed on a day, the other one stays as it is, under the
+    name of then.
     """
-    told = Alert.objects.filter(person=kept, rule=OuterRef("rule"), sighting=OuterRef("sighting"))
+    same = Q(sighting=OuterRef("sighting")) | Q(day=OuterRef("day"))
+    told = Alert.objects.filter(same, person=kept, rule=OuterRef("rule"))
     return Alert.objects.filter(~Exists(told), person=gone).update(person=kept)
 
 

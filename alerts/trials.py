@@ -40,6 +40,8 @@ def send_test(*, actor: User, endpoint: Endpoint, text: Wording | None = None) -
     except VaultError:
         _log.exception("The sealed configuration of an endpoint does not open.")
         problem = "What is stored of this place does not open any more. Change it, and type its secrets again."
+    except Exception as error:
+        problem = str(base.spoilt(channel, error))
     else:
         problem = None
     if problem is None:

@@ -90,7 +90,7 @@ class CameraAdmin(RoomAdmin):
         (None, {"fields": ["name", "source", "address", "transport", "loop", "latitude", "longitude"]}),
         ("Second stream", {"fields": ["detail", "detail_address", "remove_detail"]}),
         ("When", {"fields": ["enabled", "schedule", "priority", "alert_events"]}),
-        ("How", {"fields": ["detect_fps", "idle_decoding", "sensitivity", "masks"]}),
+        ("How", {"fields": ["detect_fps", "idle_decoding", "sensitivity", "masks", "clips"]}),
     ]
     readonly_fields = ["address", "detail_address"]
 

@@ -24,8 +24,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.problems import NotNow
-from cameras import live, selectors, services
+from accounts.problems import Conflict, NotNow
+from cameras import live, release, selectors, services
 from cameras.models import Camera, CameraEvent, CameraHour, Sighting
 from cameras.serializers import (
     CameraEventSerializer,
@@ -45,6 +45,7 @@ from recognition.errors import RecognitionError
 from recognition.models import Person
 
 _CHANGE: Sequence[str] = ("cameras.change_camera",)
+_LEAD = "This match is only a lead. Its picture is released once reviewers have confirmed it."
 
 
 class CamerasView(RetrieveModelMixin, GenericViewSet[Camera]):
@@ -196,18 +197,23 @@ class SightingsView(RetrieveModelMixin, GenericViewSet[Sighting]):
     page_ordering = ("-first_seen", "-id")
 
     def get_queryset(self) -> QuerySet[Sighting]:
-        return selectors.sightings()
+        return release.marked(selectors.sightings())
 
     @extend_schema(parameters=[SightingFilter])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        page = self.paginate_queryset(SightingFilter(data=request.query_params).rows(selectors.sightings, "first_seen"))
+        found = SightingFilter(data=request.query_params).rows(selectors.sightings, "first_seen")
+        wanted = release.released if "person" in request.query_params else release.marked
+        page = self.paginate_queryset(wanted(found))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
     @action(detail=True, content_negotiation_class=PictureNegotiation)
     def shot(self, request: Request, pk: str) -> HttpResponse:
-        """The best shot, as JPEG."""
-        picture = services.shot_of(self.get_object())
+        """The best shot, as JPEG; 409 while the match is only a lead."""
+        sighting = self.get_object()
+        if release.is_lead(sighting):
+            raise Conflict(_LEAD)
+        picture = services.shot_of(sighting)
         if picture is None:
             raise Http404
         return jpeg(picture, max_age=300)
@@ -227,9 +233,8 @@ class PersonSightingsView(GenericViewSet[Sighting]):
     )
     def list(self, request: Request, person: int) -> Response:
         get_object_or_404(Person, pk=person)
-        page = self.paginate_queryset(
-            SpanFilter(data=request.query_params).rows(selectors.sightings, "first_seen", person=person)
-        )
+        found = SpanFilter(data=request.query_params).rows(selectors.sightings, "first_seen", person=person)
+        page = self.paginate_queryset(release.released(found))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 

@@ -25,6 +25,7 @@ class Drop(StrEnum):
     STILL_BUSY = "still busy"
     NO_TURN = "waited for its turn"
     NOT_WRITTEN = "sighting not written"  # a sighting, not a picture
+    CLIP_LOST = "clip not kept"  # likewise
 
     @property
     def label(self) -> str:
@@ -46,4 +47,5 @@ _LABELS = {
     Drop.STILL_BUSY: "The one before was not done yet",
     Drop.NO_TURN: "Other cameras had their turn",
     Drop.NOT_WRITTEN: "Sightings that could not be written",
+    Drop.CLIP_LOST: "Clips of alerts that could not be kept",
 }

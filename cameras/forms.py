@@ -133,6 +133,13 @@ class CameraForm(forms.Form):
     alert_events = forms.BooleanField(
         required=False, initial=True, label="Alert when it gives no pictures, or its view is covered, moved or blurred"
     )
+    clips = forms.BooleanField(
+        required=False,
+        label="Attach a clip to each alert about somebody",
+        help_text="The moving picture from 10 seconds before to 10 seconds after, without sound. It is kept, encrypted,"
+        " as long as the alert, and everybody who may see the alert can play it. The faces of others are made"
+        " unrecognisable where Lynceus follows them; their clothes and ways stay. Make sure that you may record here.",
+    )
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, camera: Camera | None = None) -> None:
         kept = [name for name in self.base_fields if name not in _NEVER_SHOWN]

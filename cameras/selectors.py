@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from cameras.leases import is_live
@@ -40,8 +40,8 @@ def attended() -> QuerySet[CameraLease]:
 
 
 def events(*, camera: int, kind: str = "") -> QuerySet[CameraEvent]:
-    """What was wrong with a camera, newest first."""
-    found = CameraEvent.objects.filter(camera=camera)
+    """What was wrong with a camera, newest first, each with the first `alert` that tells of it."""
+    found = CameraEvent.objects.filter(camera=camera).annotate(alert=Min("alerts"))
     return found.filter(kind=kind) if kind else found
 
 

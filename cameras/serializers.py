@@ -134,6 +134,7 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
             "sensitivity",
             "masks",
             "alert_events",
+            "clips",
             "created_at",
             "status",
         ]
@@ -177,7 +178,9 @@ class CameraStatusesSerializer(serializers.Serializer[Any]):
 class CameraEventSerializer(serializers.ModelSerializer[CameraEvent]):
     """What was wrong with a camera. Without an end it still is."""
 
-    alert = serializers.IntegerField(source="alert.pk", default=None, read_only=True, allow_null=True)
+    alert = serializers.IntegerField(
+        default=None, read_only=True, allow_null=True, help_text="The first alert that tells of it."
+    )
 
     class Meta:
         model = CameraEvent
@@ -206,7 +209,15 @@ class CameraHourSerializer(serializers.ModelSerializer[CameraHour]):
         read_only_fields = fields
 
 
+# What is not released of a lead, and what it becomes.
+_LOCKED: dict[str, object] = {"person": None, "person_name": None, "similarity": None, "enhanced": "", "shot": None}
+
+
 class SightingSerializer(serializers.ModelSerializer[Sighting]):
+    """A track as it is stored. While `lead` is true, reviewers have not confirmed whom it is taken for: person,
+    person_name, similarity and shot are null, and enhanced is empty."""
+
+    lead = serializers.BooleanField(source="is_lead", read_only=True)
     person_name = serializers.CharField(source="person.name", default=None, read_only=True)
     shot = serializers.SerializerMethodField(help_text="Where the best shot is, as JPEG.")
 
@@ -224,6 +235,7 @@ class SightingSerializer(serializers.ModelSerializer[Sighting]):
             "frames",
             "is_open",
             "verdict",
+            "lead",
             "person",
             "person_name",
             "similarity",
@@ -236,6 +248,10 @@ class SightingSerializer(serializers.ModelSerializer[Sighting]):
 
     def get_shot(self, sighting: Sighting) -> str | None:
         return reverse("api-sighting-shot", args=[sighting.pk]) if sighting.shot_day else None
+
+    def to_representation(self, instance: Sighting) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        return shown | _LOCKED if shown["lead"] else shown
 
 
 class SpanFilter(serializers.Serializer[Any]):

@@ -52,6 +52,7 @@ _SEEN_BY_LOOP: Final = (
     "detect_fps",
     "sensitivity",
     "masks",
+    "clips",
 )
 
 

@@ -52,6 +52,7 @@ class CameraValues(TypedDict, total=False):
     sensitivity: int
     masks: object
     alert_events: bool
+    clips: bool
 
 
 @contextmanager
@@ -126,7 +127,7 @@ def _idle_decoding(given: object) -> str:
     return Decoding(given).value
 
 
-_AS_GIVEN: Final = frozenset({"latitude", "longitude", "loop", "enabled", "alert_events"})
+_AS_GIVEN: Final = frozenset({"latitude", "longitude", "loop", "enabled", "alert_events", "clips"})
 _CLEANERS: Final[dict[str, Callable[[object], object]]] = {
     "schedule": _schedule,
     "priority": _priority,

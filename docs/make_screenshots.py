@@ -121,6 +121,13 @@ def _shots(page: Page) -> Iterator[Shot]:
     fixed = {
         "dashboard": "/",
         "alerts": "/alerts/",
+        "figures": "/alerts/figures/",
+        "rules": "/rules/",
+        "rule-add": "/rules/add/",
+        "places": "/places/",
+        "channels": "/channels/",
+        "channel-add": "/channels/add/",
+        "notifications": "/channels/mine/",
         "people": "/people/",
         "enrol": "/people/enrol/",
         "imports": "/people/imports/",

@@ -27,6 +27,7 @@ from cameras.live import State, View
 from cameras.models import Camera
 from recognition.engine.types import Floats
 from recognition.gallery import gallery
+from workers.clips import Clips
 from workers.faces import Faces
 from workers.following import Following
 from workers.leases import Holding
@@ -40,6 +41,7 @@ from workers.scribe import Scribe, scribe
 from workers.showing import Showing
 from workers.sightings import CameraFacts, SightingWriter, Tell
 from workers.sources import Frame, Reader
+from workers.studio import Studio, studio
 from workers.tamper import TamperWatch
 from workers.tracking import Track
 from workers.turns import Turns, turns
@@ -71,6 +73,7 @@ class Shared:
     reporter: Reporter
     scribe: Scribe
     zones: ZoneBook = field(default_factory=zone_book)
+    studio: Studio = field(default_factory=studio)
 
     @classmethod
     def of_process(cls) -> Shared:
@@ -100,8 +103,15 @@ class CameraLoop:
         self._gate = MotionGate(sensitivity=camera.sensitivity, masks=camera.masks)
         self._masks = Masks(camera.masks)
         self._tamper, self._view = TamperWatch(), View.CLEAR
+        self._clips: Clips | None = None
+        if camera.clips:
+            self._clips = Clips(camera=camera.name, ignored=camera.masks, drops=self._drops, taker=self._shared.studio)
         self._writer = SightingWriter(
-            camera=self._facts, lease=holding.lease, tell=tell or (lambda *_: None), drops=self._drops
+            camera=self._facts,
+            lease=holding.lease,
+            tell=tell or (lambda *_: None),
+            drops=self._drops,
+            raised=self._clips.begin if self._clips is not None else None,
         )
         self._following = Following(self._writer, reader.detail, Passing(self._shared.zones, camera.pk))
         self._showing = Showing(
@@ -141,6 +151,8 @@ class CameraLoop:
                 self._drops[Drop.NOTHING_MOVED] += 1
         self._write()
         self._show(frame)
+        if self._clips is not None:
+            self._clips.keep(frame, rests=self._rests)
         return True
 
     @property
@@ -165,6 +177,8 @@ class CameraLoop:
             _log.info("%s: %s", self._facts.name, lost)
         finally:
             self._shared.scribe.remove(self._writer)
+            if self._clips is not None:
+                self._clips.finish()
             self._shared.turns.leave(self._facts.id)
             self._showing.leave()
             self._reader.close()
@@ -175,7 +189,8 @@ class CameraLoop:
         """The next frame; between two looks a live source does not wake this thread."""
         if self._reader.is_live and self._last is not None:
             look_at = self._last.received + self._pace.due - self._last.t - EARLY_SECONDS
-            pause = min(look_at, self._showing.picture_due_at) - time.monotonic()
+            clip_at = self._clips.due_at if self._clips is not None else float("inf")
+            pause = min(look_at, self._showing.picture_due_at, clip_at) - time.monotonic()
             if pause > 0:
                 self._stop.wait(min(pause, FRAME_WAIT))
         frame = self._reader.next(FRAME_WAIT)
@@ -184,7 +199,10 @@ class CameraLoop:
 
     def _without_frame(self) -> bool:
         if self._reader.state is State.OFFLINE and self._last is not None:
-            self._following.expire(self._last.t + time.monotonic() - self._last.received)
+            now = self._last.t + time.monotonic() - self._last.received
+            self._following.expire(now)
+            if self._clips is not None:
+                self._clips.complete(now)
         self._write()
         return self._reader.state is not State.ENDED
 
@@ -316,6 +334,8 @@ class CameraLoop:
             if len(self._following.tracks) > count:  # others may come along
                 self._beside_t = frame.t
             self._following.decide(frame.t, snapshot)
+        if self._clips is not None:
+            self._clips.look(frame, self._following.tracks, self._following.doubtful)
         self._detected_t = frame.t
         if len(found):
             self._barren_t = frame.t

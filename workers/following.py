@@ -47,6 +47,11 @@ class Following:
     def tracks(self) -> list[Track]:
         return self._tracker.tracks
 
+    @property
+    def doubtful(self) -> set[int]:
+        """The numbers of tracks whose face, when it was looked at last, resembled another one's."""
+        return {number for number, watched in self._watched.items() if watched.doubts > 0}
+
     def is_firm(self, track: Track) -> bool:
         """Whether nothing but a contradiction will change who this is."""
         watched = self._watched.get(track.number)

@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -83,6 +83,7 @@ class Watched:
 
 
 Tell = Callable[[EventKind, Watched], None]
+Raised = Callable[[Watched, Sequence[int]], None]  # the sighting, as it was written, has caused these new alerts
 
 
 @dataclass(slots=True, eq=False)
@@ -105,9 +106,11 @@ class _Written:
 class SightingWriter:
     """Writes the sightings of one camera under one lease. `changed` belongs to the loop, the rest to any thread."""
 
-    def __init__(self, *, camera: CameraFacts, lease: Lease, tell: Tell, drops: Counter[Drop]) -> None:
+    def __init__(
+        self, *, camera: CameraFacts, lease: Lease, tell: Tell, drops: Counter[Drop], raised: Raised | None = None
+    ) -> None:
         self._camera, self._lease = camera, lease
-        self._tell = tell
+        self._tell, self._raised = tell, raised
         self._drops = drops
         self._lock = threading.Lock()  # of what waits
         self._writing = threading.Lock()
@@ -219,6 +222,8 @@ class SightingWriter:
             captured_at=watched.decided_at or watched.last_at,
         )
         written.saved_at, written.shot, written.passages = now, watched.shot, len(watched.passages)
+        if report.alerts and self._raised is not None:
+            self._raised(watched, report.alerts)
         self._announce(watched, written, report.sighting.person_id)
         if watched.closed:
             del self._written[watched.id]

@@ -39,6 +39,7 @@ from workers.reporter import reporter
 from workers.sightings import Tell
 from workers.sources import SourceFailed, capture_options, check, open_reader
 from workers.starting import starter
+from workers.studio import studio
 from workers.warmth import warmth
 from workers.zones import zone_book
 
@@ -131,6 +132,8 @@ def run(
             connection.close()  # this thread may live for days in another camera's service
         if not keeper().give_back(holding):
             _log.warning("The lease of %s runs out by itself: the database does not answer.", camera.name)
+        if stop.is_set() or give_up:  # the process may end after this
+            studio().drain()
     return None if loop.ended else holding.ending
 
 

@@ -7,6 +7,8 @@ holds no secret.
 
 from __future__ import annotations
 
+import logging
+import traceback
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -17,6 +19,7 @@ from typing import ClassVar, Final
 
 from alerts.models import Channel, Occasion, Severity
 
+_log = logging.getLogger(__name__)
 Config = Mapping[str, str]
 SEND_SECONDS: Final = 20.0  # the longest that one attempt may take, all of it
 
@@ -30,6 +33,14 @@ class NotDelivered(Exception):
     def __init__(self, why: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
         super().__init__(why)
         self.permanent, self.retry_after = permanent, retry_after
+
+
+def spoilt(channel: Channel, error: Exception) -> NotDelivered:
+    """What to say of a channel that failed by a mistake of ours. The error's own words are kept out of the log and the
+    answer: they may hold an address with a secret in it."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    _log.error("A channel failed (%s, %s):\n%s", channel, type(error).__name__, where)
+    return NotDelivered(f"Something went wrong in Lynceus itself ({type(error).__name__}). Its log says more.")
 
 
 class ConfigError(ValueError):
@@ -119,6 +130,10 @@ class Sender(ABC):
     @abstractmethod
     def shown(self, config: Config) -> str:
         """Where it goes, without secrets."""
+
+    def goes_to(self, config: Config) -> str:
+        """By which it is told whether messages go elsewhere than before; never shown."""
+        return self.shown(config)
 
     @abstractmethod
     def send(self, config: Config, message: Message) -> str:

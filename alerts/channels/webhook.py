@@ -90,6 +90,10 @@ class Webhook(Sender):
         address = guard.split(config["url"])
         return f"{address.scheme}://{address.named}{'/…' if address.target != '/' else ''}"
 
+    def goes_to(self, config: Config) -> str:
+        """The path too: on a host that many share it is whose the receiver is."""
+        return config["url"]
+
     def send(self, config: Config, message: Message) -> str:
         body = json.dumps(_content(message), separators=(",", ":")).encode()
         headers = {"Content-Type": "application/json", "Idempotency-Key": str(message.key)}

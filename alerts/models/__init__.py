@@ -1,6 +1,7 @@
 """Rules say who must be told of what; an alert is one such telling; deliveries carry it out (an outbox)."""
 
 from alerts.models.alert import (
+    CLIP,
     DONE,
     Alert,
     AlertRemoval,
@@ -40,6 +41,7 @@ from alerts.models.rule import (
 )
 
 __all__ = [
+    "CLIP",
     "DONE",
     "OUTSIDE",
     "Alert",

@@ -20,6 +20,7 @@ class AlertState(models.TextChoices):
     CLOSED = "closed", "Closed"
 
 
+CLIP = "video/"  # how the media types of clips begin
 DONE = (AlertState.CONFIRMED, AlertState.DISMISSED, AlertState.CLOSED)
 
 
@@ -268,6 +269,11 @@ class Attachment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether it is what a camera saw around the alert's sighting; people can not attach such files."""
+        return self.media_type.startswith(CLIP)
 
     @property
     def scope(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -52,6 +52,12 @@ class SightingFacts:
             if passed.zone == zone:
                 since = passed.at if passed.kind == PassageKind.ENTERED else None
         return since
+
+    def of_a_stranger(self) -> SightingFacts:
+        """The same of a face of which somebody said that it is not the person's."""
+        return replace(
+            self, verdict=Verdict.UNKNOWN, person=None, similarity=None, lists={}, member_of=frozenset[int]()
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

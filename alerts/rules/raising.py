@@ -19,7 +19,7 @@ from alerts import escalation, outbox
 from alerts.models import Alert, AlertRepeat, CooldownScope, Occasion, Severity, Trigger
 from alerts.rules.book import CompiledRule, RuleBook
 from alerts.rules.facts import Firing
-from cameras.models import CameraEvent, Sighting, Verdict
+from cameras.models import CameraEvent, Sighting
 from cameras.services import Saved
 from recognition.models import Person
 
@@ -40,6 +40,10 @@ class Match:
     thresholds: Mapping[int | None, float] = field(default_factory=dict)
     two_person: bool = False
 
+    @property
+    def person_id(self) -> int | None:
+        return self.person.pk if self.person is not None else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absence:
@@ -59,9 +63,9 @@ def one_after_the_other() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ALERTS_LOCK])
 
 
-def is_told(firing: Firing, told: Iterable[Alert], sighting: Sighting) -> bool:
+def is_told(firing: Firing, told: Iterable[Alert], match: Match) -> bool:
     """Whether one of these alerts of the sighting is what the firing asks for: one by a rule, zone and person."""
-    person = _person(sighting) if firing.about_person else None
+    person = match.person_id if firing.about_person else None
     return any((one.rule_id, one.zone_id, one.person_id) == (firing.rule, firing.zone, person) for one in told)
 
 
@@ -73,20 +77,20 @@ def raise_for_sighting(
     Repeats within a cooldown are counted. `zones`: the names of the zones that firings name.
     """
     sighting = saved.row
-    fresh = list(firings) if saved.created else _not_counted(firings, sighting)
+    fresh = list(firings) if saved.created else _not_counted(firings, sighting, match)
     if not fresh:
         return []
-    loud = [one for one in fresh if _last_within_cooldown(rules.by_id[one.rule], one, sighting) is None]
+    loud = [one for one in fresh if _last_within_cooldown(rules.by_id[one.rule], one, sighting, match) is None]
     if loud:
         one_after_the_other()
     made: list[Alert] = []
     for firing in fresh:
         rule = rules.by_id[firing.rule]
-        last = _last_within_cooldown(rule, firing, sighting)
+        last = _last_within_cooldown(rule, firing, sighting, match)
         if last is None:
             made.append(_alert_of(rule, firing, sighting, match, zones))
         elif rule.rule.bundle:
-            _count_in(last, sighting, firing.at)
+            _count_in(last, sighting, match, firing.at)
     return _write(made)
 
 
@@ -131,18 +135,14 @@ def raise_absence(rule: CompiledRule, absence: Absence) -> list[Alert]:
     return _write([made])
 
 
-def _not_counted(firings: Sequence[Firing], sighting: Sighting) -> list[Firing]:
+def _not_counted(firings: Sequence[Firing], sighting: Sighting, match: Match) -> list[Firing]:
     """Those for which this sighting was not counted in another one's alert."""
     repeats = AlertRepeat.objects.filter(sighting=sighting)
     counted = set(repeats.values_list("alert__rule", "alert__zone", "person"))
-    return [one for one in firings if (one.rule, one.zone, _person(sighting)) not in counted]
+    return [one for one in firings if (one.rule, one.zone, match.person_id) not in counted]
 
 
-def _person(sighting: Sighting) -> int | None:
-    return sighting.person_id if sighting.verdict == Verdict.KNOWN else None
-
-
-def _last_within_cooldown(rule: CompiledRule, firing: Firing, sighting: Sighting) -> Alert | None:
+def _last_within_cooldown(rule: CompiledRule, firing: Firing, sighting: Sighting, match: Match) -> Alert | None:
     """The alert whose cooldown is not over.
 
     Both ways: after a clock that was ahead is set right, its alerts silence nobody for longer than that.
@@ -151,10 +151,10 @@ def _last_within_cooldown(rule: CompiledRule, firing: Firing, sighting: Sighting
     if not quiet:
         return None
     near = Alert.objects.filter(rule=rule.id, captured_at__gt=firing.at - quiet, captured_at__lt=firing.at + quiet)
-    return near.filter(_same(rule, firing, sighting)).order_by("-captured_at").first()
+    return near.filter(_same(rule, firing, sighting, match)).order_by("-captured_at").first()
 
 
-def _same(rule: CompiledRule, firing: Firing, sighting: Sighting) -> Q:
+def _same(rule: CompiledRule, firing: Firing, sighting: Sighting, match: Match) -> Q:
     """Alerts about the same, as the rule means it.
 
     Nobody knows whether two unknown faces are one person's: on the same camera they count as the same, as crowds do.
@@ -162,16 +162,16 @@ def _same(rule: CompiledRule, firing: Firing, sighting: Sighting) -> Q:
     scope, camera = CooldownScope(rule.rule.cooldown_scope), Q(camera=sighting.camera_id)
     if scope is CooldownScope.RULE:
         return Q()
-    person = _person(sighting) if firing.about_person else None
+    person = match.person_id if firing.about_person else None
     if scope is CooldownScope.CAMERA or person is None:
         return camera if scope is CooldownScope.CAMERA else camera & Q(person=None)
     return Q(person=person) if scope is CooldownScope.PERSON else camera & Q(person=person)
 
 
-def _count_in(alert: Alert, sighting: Sighting, at: datetime) -> None:
+def _count_in(alert: Alert, sighting: Sighting, match: Match, at: datetime) -> None:
     if alert.sighting_id == sighting.pk:  # the same track in another zone
         return
-    defaults = {"at": at, "person": sighting.person if sighting.verdict == Verdict.KNOWN else None}
+    defaults = {"at": at, "person": match.person}
     _, is_new = AlertRepeat.objects.get_or_create(alert=alert, sighting=sighting, defaults=defaults)
     if is_new:
         Alert.objects.filter(pk=alert.pk).update(count=F("count") + 1, last_at=at, version=F("version") + 1)

@@ -19,6 +19,8 @@ from accounts.roles import Role
 from accounts.tests.factories import UserFactory, sign_in
 from alerts.models import Alert, AlertStep, Attachment, Delivery, DeliveryState, NotThisPerson, Review, Training
 from alerts.tests.factories import AlertFactory
+from alerts.tests.outboxes import own_place
+from alerts.tests.outboxes import place as a_place
 from cameras.models import CameraEvent, EventKind, Sighting
 from cameras.tests.factories import NOON, CameraFactory, SightingFactory
 from recognition.tests.factories import PersonFactory
@@ -252,8 +254,9 @@ def test_alerts_of_every_kind_have_a_page(client: Client) -> None:
         day=NOON.date(), **common,
     )  # fmt: skip
     crowd = Alert.objects.create(
-        trigger="crowd", detail="7 people at once.", camera=camera, camera_name="Gate", **common
-    )
+        trigger="crowd", detail="7 people at once.", camera=camera, camera_name="Gate",
+        sighting=SightingFactory.create(camera=camera), **common,
+    )  # fmt: skip
     gone = AlertFactory.create(person=None, person_name="Augusta")
     assert "3 times in this span" in page(client, about_camera)
     assert "Unknown face" in page(client, unknown)
@@ -396,3 +399,25 @@ def test_every_field_has_an_id_of_its_own(client: Client) -> None:
         shown = page(client, AlertFactory.create(reviews_needed=needed))
         ids = re.findall(r'\sid="([^"]+)"', shown)
         assert len(ids) == len(set(ids)), sorted(name for name in ids if ids.count(name) > 1)
+
+
+def test_why_somebody_could_not_be_told_is_for_who_may_know_where_they_are_told(client: Client) -> None:
+    ben = UserFactory.create(username="ben", role=Role.OPERATOR)
+    alert, said = AlertFactory.create(), "gotify.ben.example did not answer within 20 seconds."
+    for place in (own_place(ben), a_place("Control room")):
+        Delivery.objects.create(
+            alert=alert, channel=place.channel, endpoint=place, user=place.user, state=DeliveryState.DEAD, error=said,
+            due_at=timezone.now(),
+        )  # fmt: skip
+    for role in (Role.VIEWER, Role.OPERATOR):
+        sign_in(client, role)
+        shown = page(client, alert)
+        assert "Could not be told: ben by chat service" in shown
+        assert "gotify.ben.example" not in shown
+        assert "Tell them in another way." in shown
+    sign_in(client, Role.ADMINISTRATOR)
+    shown = page(client, alert)
+    assert shown.count("gotify.ben.example") == 1  # the site's own; of ben's only he learns the address
+    assert "… did not answer within 20 seconds." in shown
+    client.force_login(ben)
+    assert page(client, alert).count("gotify.ben.example") == 1

@@ -15,7 +15,7 @@ from accounts.roles import Role
 from accounts.tests.clients import key_client
 from accounts.tests.factories import UserFactory
 from alerts import lifecycle, outbox, reporting
-from alerts.models import Alert, AlertState, Delivery, Severity
+from alerts.models import Alert, AlertState, Delivery, Occasion, Rule, Severity
 from alerts.rules import raising
 from alerts.tests.factories import AlertFactory
 from alerts.tests.test_every_page import Outline
@@ -139,6 +139,30 @@ def test_what_comes_again_is_the_same_alert_and_new_again(camera: Camera) -> Non
     assert (alert.state, alert.acknowledged_by, alert.acknowledged_at, alert.version) == (AlertState.NEW, None, None, 3)
 
 
+@pytest.mark.parametrize("change", ["rule off", "rule gone", "elsewhere", "camera quiet"])
+def test_what_comes_again_tells_nobody_who_wants_to_hear_no_more_of_it(camera: Camera, change: str) -> None:
+    """Somebody has switched off what keeps coming again: it must not go on all the same."""
+    event = begin(camera)
+    lifecycle.acknowledge(actor=UserFactory.create(role=Role.OPERATOR), alert=Alert.objects.get())
+    end(event)
+    rules = Rule.objects.filter(alerts__isnull=False)
+    if change == "rule off":
+        rules.update(enabled=False)
+    elif change == "rule gone":
+        rules.all().delete()
+    elif change == "elsewhere":
+        rules.update(placed=True)
+    else:
+        Camera.objects.update(alert_events=False)
+        event.camera = Camera.objects.get()
+    before = Alert.objects.get().version
+    again(event)
+
+    alert = Alert.objects.get()
+    assert (alert.state, alert.version) == (AlertState.ACKNOWLEDGED, before + 1)  # pages show that it is there
+    assert not Delivery.objects.filter(occasion=Occasion.AGAIN).exists()
+
+
 def test_a_camera_that_shall_not_alert_is_only_noted(camera: Camera) -> None:
     Camera.objects.update(alert_events=False)
     camera.refresh_from_db()
@@ -158,8 +182,9 @@ def test_an_alert_is_about_one_thing(camera: Camera) -> None:
     event = begin(camera)
     with pytest.raises(IntegrityError), transaction.atomic():
         AlertFactory.create(event=event)
+    rule = Alert.objects.get().rule
     with pytest.raises(IntegrityError), transaction.atomic():
-        Alert.objects.create(event=event, camera_name="Gate", severity=Severity.LOW, captured_at=NOON)
+        Alert.objects.create(event=event, rule=rule, camera_name="Gate", severity=Severity.LOW, captured_at=NOON)
     assert Alert.objects.count() == 1
 
 

@@ -183,6 +183,15 @@ def test_a_secret_is_typed_again_to_go_elsewhere(client: Client, administrator: 
     assert Endpoint.objects.get().shown == "guard@example.org"
 
 
+def test_a_secret_goes_to_no_other_receiver_on_a_host_that_many_share(client: Client, administrator: User) -> None:
+    given = {"url": "http://127.0.0.1:9/ours", "secret": "", "authorization": "Bearer of-ours"}
+    row = endpoints.add_endpoint(actor=None, channel=Channel.WEBHOOK, name="Door", given=given, user=None)
+    typed = {"name": "Door", "enabled": "on", "min_severity": "low", "at_secret": "", "at_authorization": ""}
+    answer = client.post(reverse("channel_edit", args=[row.pk]), typed | {"at_url": "http://127.0.0.1:9/thief"})
+    assert "Type this again to go with them." in text(answer)
+    assert endpoints.config_of(Endpoint.objects.defer(None).get())["url"] == given["url"]
+
+
 def test_a_secret_that_was_made_is_shown_once(client: Client, administrator: User) -> None:
     typed = {"name": "Door", "enabled": "on", "min_severity": "low", "at_url": "http://127.0.0.1:9/x", "at_secret": ""}
     response = client.post(reverse("channel_add", args=["webhook"]), typed)

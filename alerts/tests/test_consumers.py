@@ -201,7 +201,7 @@ async def test_losing_the_role_ends_the_connection_at_the_next_push() -> None:
         assert await closed_with(opened) == Close.NOT_ALLOWED.value
 
 
-@pytest.mark.parametrize("said", ["nonsense", "{}", '{"since": null}'])
+@pytest.mark.parametrize("said", ["nonsense", "{}", '{"since": null}', '{"since": 0, "x": "' + 20_000 * "x" + '"}'])
 async def test_nonsense_is_answered_with_its_own_code(said: str) -> None:
     client, _ = await signed_in(Role.VIEWER)
     opened = socket(client)

@@ -13,7 +13,7 @@ from accounts.roles import Role
 from accounts.tests.factories import UserFactory
 from accounts.vault import VaultError
 from alerts import endpoints, policies, trials, wording
-from alerts.channels.base import ConfigError, NotDelivered
+from alerts.channels.base import Config, ConfigError, Message, NotDelivered
 from alerts.messages import Wording
 from alerts.models import Channel, Delivery, DeliveryState, Endpoint, ListPolicy, MessageTemplate, Severity
 from alerts.tests.factories import AlertFactory
@@ -207,6 +207,21 @@ def test_a_test_says_what_is_wrong(chat: FakeSender, caplog: pytest.LogCaptureFi
     assert stored(row).last_error == said
     assert stored(row).failing_since is not None
     assert "guard@example.org" not in str(AuditEvent.objects.get(verb="tested").detail)
+    assert SECRET not in caplog.text
+
+
+def test_a_test_that_a_mistake_of_ours_ends_says_so(
+    chat: FakeSender, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(config: Config, message: Message) -> str:
+        raise KeyError(config["password"])
+
+    monkeypatch.setattr(chat, "send", send)
+    row = add()
+    said = trials.send_test(actor=UserFactory.create(), endpoint=row)
+    assert said == "Something went wrong in Lynceus itself (KeyError). Its log says more."
+    assert stored(row).last_error == said
+    assert "in send" in caplog.text
     assert SECRET not in caplog.text
 
 

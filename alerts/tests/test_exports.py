@@ -16,9 +16,9 @@ from accounts import vault
 from accounts.models import AuditEvent, User
 from accounts.roles import Role
 from accounts.tests.factories import UserFactory, sign_in
-from alerts import exports, lifecycle, shots
+from alerts import attachments, exports, lifecycle, shots
 from alerts.errors import AlertError
-from alerts.models import Alert, AlertStep, StepKind
+from alerts.models import Alert, AlertStep, Attachment, StepKind
 from alerts.tests.factories import AlertFactory
 from cameras.models import Sighting, shot_scope
 from cameras.services import shot_bind
@@ -82,6 +82,24 @@ def test_what_is_in_it_and_that_it_can_be_checked(ada: User) -> None:
     assert facts["sighting"]["is_another_person_now"] is False
 
 
+def test_the_clip_goes_with_it_as_it_is_kept(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    alert, data = with_shot(nobody()), b"\x00\x00\x00\x18ftypisom" + bytes(99)
+    attachments.attach_clip(alert_id=alert.pk, name="Gate 12.00.mp4", data=data)
+    attachments.attach(actor=ada, alert=alert, name="note.txt", data=b"For us only.")
+    files = files_of(exports.export(actor=ada, alert=alert, reason=WHY))
+    assert set(files) == {"README.txt", "alert.json", "best-shot.jpg", "clip.mp4", "SHA256SUMS"}
+    assert files["clip.mp4"] == data
+    assert f"{hashlib.sha256(data).hexdigest()}  clip.mp4" in files["SHA256SUMS"].decode()
+
+    def fail(row: Attachment) -> None:
+        raise vault.VaultError("A byte was changed.")
+
+    monkeypatch.setattr(attachments, "open_one", fail)
+    with pytest.raises(AlertError, match="clip can not be opened, so nothing is exported"):
+        exports.export(actor=ada, alert=alert, reason=WHY)
+    assert AlertStep.objects.filter(kind=StepKind.EXPORTED).count() == 1
+
+
 def test_it_is_on_record(ada: User) -> None:
     made = exports.export(actor=ada, alert=with_shot(nobody()), reason=f"  {WHY}")
     step = AlertStep.objects.get(kind=StepKind.EXPORTED)
@@ -133,8 +151,17 @@ def test_without_a_picture(ada: User) -> None:
     assert shredded.sighting.shot_day is not None
     vault.shred(shot_scope(shredded.sighting.shot_day))
     assert "best-shot.jpg" not in files_of(exports.export(actor=ada, alert=shredded, reason=WHY))
-    absent = AlertFactory.create(sighting=None, rule=alert.rule, camera=None, person=alert.person, camera_name="",
-                                 similarity=None, threshold=None, captured_at=alert.captured_at)  # fmt: skip
+    absent = AlertFactory.create(
+        sighting=None,
+        rule=alert.rule,
+        camera=None,
+        camera_name="",
+        person=alert.person,
+        day=alert.captured_at.date(),
+        similarity=None,
+        threshold=None,
+        captured_at=alert.captured_at,
+    )
     assert set(files_of(exports.export(actor=ada, alert=absent, reason=WHY))) == {
         "README.txt", "alert.json", "SHA256SUMS"
     }  # fmt: skip

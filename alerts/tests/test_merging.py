@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from alerts.models import Alert
 from alerts.tests.factories import AlertFactory, rule
 from cameras.models import Sighting
-from cameras.tests.factories import SightingFactory
+from cameras.tests.factories import NOON, SightingFactory
 from recognition import merging
 from recognition.tests.factories import PersonFactory
 
@@ -36,3 +38,13 @@ def test_two_alerts_of_one_sighting_do_not_collide() -> None:
     people = dict(Alert.objects.values_list("pk", "person"))
     assert people == {first.pk: kept.pk, second.pk: None}
     assert Alert.objects.get(pk=second.pk).person_name == "Augusta"
+
+
+def test_two_who_were_missed_on_one_day_do_not_collide() -> None:
+    kept, gone = PersonFactory.create_batch(2)
+    same, values = rule(), {"sighting": None, "camera": None, "camera_name": "", "similarity": None, "threshold": None}
+    for person in (kept, gone):
+        AlertFactory.create(**values, rule=same, person=person, day=date(2026, 3, 2), captured_at=NOON)
+    merging.merge(actor=None, kept=kept, gone=gone)
+
+    assert set(Alert.objects.values_list("person", flat=True)) == {kept.pk, None}

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from alerts import messages, shortening
 from alerts.channels.base import Message
 from alerts.channels.email import PICTURE
+from alerts.facts import disclosure
 from alerts.messages import Told, Wording
-from alerts.models import Alert, AlertState, Channel, Occasion, Severity, Trigger
+from alerts.models import Alert, AlertState, Channel, ListPolicy, Occasion, Severity, Trigger
 from alerts.tests.outboxes import alert
 from cameras.models import CameraEvent, EventKind
 from cameras.tests.factories import NOON, CameraFactory
+from recognition.tests.factories import WatchlistEntryFactory, WatchlistFactory
 
 WHEN = datetime(2026, 3, 29, 0, 30, 5, tzinfo=UTC)
 KEY = uuid.UUID(int=7)
@@ -322,3 +324,30 @@ def test_every_sms_fits_and_says_when(who: str, where: str, link: str) -> None:
 def test_room_is_counted_as_phones_do(character: str, most: int) -> None:
     assert shortening.fits(character * most)
     assert not shortening.fits(character * (most + 1))
+
+
+@pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.SMS, Channel.WEBHOOK])
+def test_what_one_list_keeps_inside_no_other_rule_lets_out(ada: Alert, channel: Channel) -> None:
+    """By a rule about anybody, or another list's, the name is the same person's."""
+    policy(ada, names_outside=True, pictures_outside=True)
+    other = WatchlistEntryFactory.create(person=ada.person, watchlist=WatchlistFactory.create(name="Missing children"))
+    ListPolicy.objects.update_or_create(
+        watchlist=other.watchlist, defaults={"names_outside": False, "pictures_outside": False}
+    )
+    of_anybody = alert(person=ada.person, person_name="Ada Lovelace", watchlist=None, watchlist_name="", rule=None)
+
+    for one in (Alert.objects.get(pk=ada.pk), of_anybody):
+        said = say(one, channel=channel)
+        assert "Ada" not in f"{said.subject} {said.text} {said.short}"
+        assert said.facts[0].person is None
+        assert not disclosure(one, channel).picture
+
+
+def test_a_lead_tells_neither_its_list_where_that_stays_inside_nor_who_by_the_name_of_its_rule(ada: Alert) -> None:
+    ada.reviews_needed, ada.rule_name = 2, "Is Ada Lovelace there"
+    ada.save()
+    (facts,) = say(policy(ada, names_outside=False)).facts
+    assert (facts.watchlist, facts.rule) == ("", "")
+
+    (facts,) = say(policy(ada, names_outside=True)).facts
+    assert (facts.watchlist, facts.rule) == (ada.watchlist_name, "")

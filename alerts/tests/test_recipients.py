@@ -39,7 +39,7 @@ def test_nobody_is_named() -> None:
 
 
 def test_every_way_leads_to_a_place() -> None:
-    named, in_group, on_duty, off_duty = (UserFactory.create() for _ in range(4))
+    named, in_group, on_duty, off_duty = (UserFactory.create(role=Role.VIEWER) for _ in range(4))
     group = Group.objects.create(name="Guards")
     in_group.groups.add(group)
     places = {user: own_place(user) for user in (named, in_group, on_duty, off_duty)}
@@ -63,7 +63,7 @@ def test_who_is_reached_in_three_ways_is_told_once_and_as_themselves() -> None:
 
 
 def test_who_is_on_call_is_told_as_themselves_though_they_are_in_a_group() -> None:
-    user, group = UserFactory.create(), Group.objects.create(name="Guards")
+    user, group = UserFactory.create(role=Role.VIEWER), Group.objects.create(name="Guards")
     user.groups.add(group)
     own_place(user)
     assert [found.group for found in told(step(rule(), groups=[group], rotas=[on_call(user)]))] == [None]

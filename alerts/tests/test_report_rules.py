@@ -222,6 +222,27 @@ def test_a_face_that_was_said_not_to_be_theirs_raises_nothing_and_is_counted_onc
     assert len(report(another(ada, 2), seconds=3)) == 1  # without the face nothing can be compared
 
 
+def test_a_face_that_is_not_theirs_is_a_stranger_to_rules_that_look_for_nobody_by_name(
+    ada: SightingRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is taken for somebody who may be there, and is known not to be, is told of as any stranger is."""
+    counted: list[object] = []
+    monkeypatch.setattr(feedback, "is_known_mistake", lambda **values: NotThisPerson(person_id=ada.person_id or 0))
+    monkeypatch.setattr(feedback, "count_suppressed", lambda *, mistake: counted.append(mistake))
+    Rule.objects.create(name="Anybody in the vault", who=Who.ANYBODY)
+    staff = Rule.objects.create(name="Not staff", who=Who.NOT_LISTED)
+    staff.watchlists.add(WatchlistEntry.objects.get().watchlist)
+    seen = replace(ada, probe=embedding(1))
+
+    made = report(seen)
+    assert {(one.rule_name, one.title) for one in made} == {
+        ("Anybody in the vault", "Unknown face"),
+        ("Not staff", "Unknown face"),
+    }
+    assert report(replace(seen, frames=99), seconds=2) == []
+    assert len(counted) == 1  # the list's own rule, which looks for Ada, tells nobody
+
+
 # Zones
 
 

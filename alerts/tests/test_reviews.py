@@ -196,7 +196,22 @@ def test_a_decision_that_is_undone_needs_new_answers(ada: User, ben: User) -> No
     reviews.review(actor=ada, alert=alert, answer=DIFFERENT)
     alert.refresh_from_db()
     assert alert.state == AlertState.ACKNOWLEDGED
-    assert len(reviews.shown(alert)) == 2  # of the first round only
+    assert reviews.shown(alert) == []  # nobody answers with the first round in view
+
+
+@pytest.mark.parametrize("reason", [Dismissal.TEST, Dismissal.DUPLICATE, Dismissal.OTHER])
+def test_dismissing_a_lead_for_another_reason_brings_no_answer_to_light(
+    ada: User, ben: User, reason: Dismissal, client: Client
+) -> None:
+    alert = lead()
+    reviews.review(actor=ada, alert=alert, answer=DIFFERENT, note=SECRET)
+    lifecycle.dismiss(actor=ben, alert=alert, reason=reason, note="I want to see what ada said.")
+    assert SECRET not in " ".join(everything_shown(alert).values())
+    lifecycle.reopen(actor=ben, alert=alert)
+    assert SECRET not in client.get(reverse("alert", args=[alert.pk])).content.decode()
+    for user in (ada, ben):
+        reviews.review(actor=user, alert=alert, answer=SAME)
+    assert len(reviews.shown(alert)) == 3  # reviewers have decided: all of it may be seen
 
 
 def test_leads_are_the_same_in_queries_and_in_memory(ada: User) -> None:

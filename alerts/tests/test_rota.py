@@ -10,6 +10,7 @@ import pytest
 from django.db import IntegrityError
 
 from accounts.models import User
+from accounts.roles import Role
 from accounts.tests.factories import UserFactory
 from alerts.models import Rota, RotaChange, RotaMember
 from alerts.rota import Turn, on_call, on_call_in, turns
@@ -20,7 +21,7 @@ VIENNA = ZoneInfo("Europe/Vienna")
 
 @pytest.fixture
 def people() -> list[User]:
-    return [UserFactory.create(username=name) for name in ("ada", "bob", "cleo")]
+    return [UserFactory.create(username=name, role=Role.VIEWER) for name in ("ada", "bob", "cleo")]
 
 
 def rota(people: list[User], **values: Any) -> Rota:
@@ -82,7 +83,8 @@ def test_where_an_hour_comes_twice_it_is_handed_over_in_the_first(people: list[U
 
 
 def test_who_stands_in_comes_first_and_the_last_of_them_wins(people: list[User]) -> None:
-    one, dora, emil = rota(people), UserFactory.create(username="dora"), UserFactory.create(username="emil")
+    one = rota(people)
+    dora, emil = (UserFactory.create(username=name, role=Role.VIEWER) for name in ("dora", "emil"))
     RotaChange.objects.create(rota=one, user=dora, begins_at=at(3, 0), ends_at=at(5, 0))
     RotaChange.objects.create(rota=one, user=emil, begins_at=at(4, 0), ends_at=at(4, 12))
     moments = [at(2, 23), at(3, 0), at(4, 0), at(4, 12), at(5, 0)]
@@ -91,12 +93,21 @@ def test_who_stands_in_comes_first_and_the_last_of_them_wins(people: list[User])
 
 def test_locked_accounts_are_skipped(people: list[User]) -> None:
     one = rota(people)
-    RotaChange.objects.create(rota=one, user=UserFactory.create(is_active=False), begins_at=at(2, 8), ends_at=at(9, 8))
+    locked = UserFactory.create(is_active=False, role=Role.VIEWER)
+    RotaChange.objects.create(rota=one, user=locked, begins_at=at(2, 8), ends_at=at(9, 8))
     people[0].is_active = False
     people[0].save()
     assert name(on_call(one, at(3, 0))) == "bob"
     User.objects.update(is_active=False)
     assert on_call(one, at(3, 0)) is None
+
+
+def test_who_may_not_see_alerts_any_more_is_skipped(people: list[User]) -> None:
+    """What is meant for them is not sent: with them on call nobody would be told."""
+    one = rota(people)
+    RotaChange.objects.create(rota=one, user=UserFactory.create(), begins_at=at(2, 8), ends_at=at(9, 8))
+    people[0].groups.clear()
+    assert name(on_call(one, at(3, 0))) == "bob"
 
 
 def test_a_rota_without_members_has_nobody() -> None:
@@ -116,7 +127,7 @@ def test_several_rotas_at_once(people: list[User]) -> None:
 
 
 def test_turns_show_who_is_on_call_without_gaps(people: list[User]) -> None:
-    one, dora = rota(people), UserFactory.create(username="dora")
+    one, dora = rota(people), UserFactory.create(username="dora", role=Role.VIEWER)
     RotaChange.objects.create(rota=one, user=dora, begins_at=at(8, 20), ends_at=at(9, 20))
 
     found = turns(one, at(1, 0), at(17, 0))

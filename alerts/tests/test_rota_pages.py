@@ -27,7 +27,7 @@ MONDAY = date(2026, 3, 9)
 
 
 def values(**more: Any) -> RotaValues:
-    members = more.pop("members", None) or (UserFactory.create().pk,)
+    members = more.pop("members", None) or (UserFactory.create(role=Role.VIEWER).pk,)
     usual: dict[str, Any] = {"name": "Nights", "first_day": MONDAY, "handover": time(8), "members": members}
     return RotaValues(**usual | more)
 
@@ -65,7 +65,7 @@ def test_who_may_open_the_pages(client: Client, name: str) -> None:
 
 def test_a_rota_is_made_with_members_in_order_and_who_stands_in(client: Client) -> None:
     sign_in(client, Role.ADMINISTRATOR)
-    one, two = UserFactory.create(), UserFactory.create()
+    one, two = UserFactory.create(role=Role.VIEWER), UserFactory.create(role=Role.VIEWER)
     sent = typed(time_zone="Europe/Zurich") | {
         "member0-user": two.pk,
         "member2-user": one.pk,
@@ -89,7 +89,7 @@ def test_a_rota_is_made_with_members_in_order_and_who_stands_in(client: Client) 
 
 def test_the_list_shows_who_is_on_call_and_who_is_next(client: Client) -> None:
     sign_in(client, Role.ADMINISTRATOR)
-    now, deputy = UserFactory.create(username="nina"), UserFactory.create(username="omar")
+    now, deputy = (UserFactory.create(username=name, role=Role.VIEWER) for name in ("nina", "omar"))
     today = timezone.localdate()
     rota = make_rota(members=(now.pk, deputy.pk), first_day=today - timedelta(days=1), days_each=7)
     rule = save_rule(

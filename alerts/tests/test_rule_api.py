@@ -201,7 +201,7 @@ def test_examples_are_for_those_who_may_see_them() -> None:
 
 def test_rotas_say_who_is_on_call() -> None:
     rota = Rota.objects.create(name="Nights", first_day=date(2020, 1, 1), handover=time(8), days_each=7)
-    user = UserFactory.create()
+    user = UserFactory.create(role=Role.VIEWER)
     RotaMember.objects.create(rota=rota, user=user)
     client = key_client(Role.ADMINISTRATOR)
     (shown,) = client.get("/api/v1/rotas").json()["results"]

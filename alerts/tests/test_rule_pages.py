@@ -21,6 +21,7 @@ from alerts.rule_fields import read, written
 from alerts.rule_services import save_rule
 from alerts.rule_values import RuleValues, StepValues, marker, values_of
 from alerts.services import give_rule
+from alerts.tests.factories import AlertFactory
 from cameras.models import Ground, Shape, Zone
 from cameras.tests.factories import CameraFactory, SightingFactory
 from recognition.models import Category
@@ -374,6 +375,16 @@ def test_a_watchlists_own_rule_is_not_removed_and_others_are(client: Client) -> 
     assert "Switch it off instead" in page
     assert client.post(reverse("rule_remove", args=[other.pk]))["Location"] == reverse("rules")
     assert list(Rule.objects.filter(pk__in=[own.pk, other.pk])) == [own]
+
+
+def test_who_removes_a_rule_is_told_whom_nobody_tells_any_more(client: Client) -> None:
+    sign_in(client, Role.ADMINISTRATOR)
+    rule = make_rule()
+    address = reverse("rule_remove", args=[rule.pk])
+    AlertFactory.create(rule=rule, watchlist=None, watchlist_name="")
+    assert "still new" not in client.get(address).content.decode()
+    AlertFactory.create(rule=rule, watchlist=None, watchlist_name="", next_step_at=timezone.now())
+    assert "1 alert by it is still new." in client.get(address).content.decode()
 
 
 def _many(count: int) -> None:

@@ -113,7 +113,7 @@ def test_what_is_due_is_sent_and_marked(channel: FakeChannel) -> None:
 
 
 def test_what_is_not_due_held_or_for_pages_stays(channel: FakeChannel) -> None:
-    later, held = told(), told()
+    later, held = told(), told(alert(reviews_needed=2))
     Delivery.objects.filter(pk=later.pk).update(due_at=timezone.now() + timedelta(minutes=1))
     Delivery.objects.filter(pk=held.pk).update(state=DeliveryState.HELD)
     outbox.enqueue([alert()], Occasion.RAISED)

@@ -89,7 +89,8 @@ def test_the_dashboard_shows_the_newest_alerts_up_to_its_cursor(client: Client) 
     made = [AlertFactory.create().pk for _ in range(52)]
     text = client.get("/").content.decode()
     assert shown(text) == made[:1:-1]
-    assert f'<data id="alert-cursor" value="{made[-1]}"' in text
+    newest = Alert.objects.get(pk=made[-1])
+    assert f'<data id="alert-cursor" value="{newest.revision}" data-newest="{newest.pk}"' in text
     assert 'id="alert-count" title="Alerts that nobody has acknowledged">52<' in text
 
 

@@ -87,6 +87,11 @@ class Camera(models.Model):
     alert_events = models.BooleanField(
         default=True, help_text="Alert when it gives no pictures, or when the picture stands still or its view changes."
     )
+    clips = models.BooleanField(
+        default=False,
+        help_text="Attach to each alert about somebody the moving picture from 10 s before to 10 s after, with the "
+        "faces of others made unrecognisable.",
+    )
     note = models.CharField(max_length=200, blank=True, editable=False, help_text="Why it was switched off by itself.")
     revision = models.PositiveIntegerField(
         default=0, editable=False, help_text="Raised when the running loop must start anew."

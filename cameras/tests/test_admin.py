@@ -116,12 +116,14 @@ def test_everything_of_a_camera_can_be_set(client: Client) -> None:
         "sensitivity": "8",
         "masks": "[[[0, 0], [1, 0], [1, 0.5]]]",
         "alert_events": "on",
+        "clips": "on",
     }
     response = client.post(reverse("admin:cameras_camera_add"), form(**values))
     assert response.status_code == 302, response.context["errors"]
     camera = Camera.objects.get()
     assert (camera.transport, camera.schedule, camera.priority) == ("udp", "Sat,Sun 10:00-12:00", 3)
     assert (camera.idle_decoding, camera.detect_fps, camera.sensitivity) == ("keyframes", 2.5, 8)
+    assert camera.clips
     assert camera.masks == [[[0.0, 0.0], [1.0, 0.0], [1.0, 0.5]]]
     assert (camera.alert_events, camera.detail_address) == (True, "rtsp://10.0.0.7/large")
     detail = detail_of(camera)

@@ -179,6 +179,7 @@ def test_everything_of_a_camera_goes_in_and_out_but_its_streams(administrator: A
         "sensitivity": 9,
         "masks": [[[0, 0], [0.5, 0], [0.5, 0.5]]],
         "alert_events": False,
+        "clips": True,
     }
     response = administrator.post("/api/v1/cameras", values, format="json")
     assert response.status_code == 201, response.content

@@ -29,6 +29,7 @@ ALL: CameraValues = {
     "sensitivity": 9,
     "masks": [MASK],
     "alert_events": False,
+    "clips": True,
 }
 
 
@@ -48,6 +49,7 @@ def test_a_new_camera_has_the_defaults_of_the_site() -> None:
         "sensitivity": 5,
         "masks": [],
         "alert_events": True,
+        "clips": False,
     }
     assert services.detail_of(camera) is None
     assert CameraLease.objects.get().camera == camera
@@ -115,6 +117,7 @@ def test_the_loop_starts_anew_only_where_it_matters() -> None:
         ({"remove_detail": True}, 4),
         ({"name": "Door"}, 5),
         ({"latitude": 1.0, "longitude": 2.0}, 6),
+        ({"clips": False}, 7),
     ]
     for values, revision in steps:
         assert services.change_camera(actor=None, camera=camera, **values).revision == revision, values

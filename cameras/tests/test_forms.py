@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -52,6 +53,20 @@ def test_everything_can_be_set_and_comes_back(client: Client) -> None:
     assert "[[[0.0, 0.0], [1.0, 0.0], [1.0, 0.1]]]" in page
     assert 'value="Mon-Fri 20:00-06:00"' in page
     assert "rtsp://cam.example/2" in page
+
+
+def test_clips_are_off_until_somebody_wants_them(client: Client) -> None:
+    sign_in(client, Role.ADMINISTRATOR)
+    client.post(reverse("camera_add"), EVERYTHING)
+    row = Camera.objects.get()
+    assert not row.clips
+    page = reverse("camera_edit", args=[row.pk])
+    assert "Make sure that you may record here." in client.get(page).content.decode()
+    client.post(page, EVERYTHING | {"clips": "on"})
+    assert Camera.objects.get().clips
+    shown = re.search(r'<input[^>]*name="clips"[^>]*>', client.get(page).content.decode())
+    assert shown is not None
+    assert " checked" in shown[0]
 
 
 def test_the_second_stream_is_kept_and_forgotten(client: Client) -> None:

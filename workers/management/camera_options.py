@@ -62,6 +62,12 @@ def add_watching_options(parser: _ActionsContainer) -> None:
         help="ignores a part of the picture: corners from 0,0 (top left) to 1,1, such as '0,0 1,0 1,0.2 0,0.2'; "
         "may be given several times",
     )
+    parser.add_argument(
+        "--clips",
+        action="store_true",
+        help="attaches to each alert about somebody the moving picture from 10 s before to 10 s after, with the faces "
+        "of others made unrecognisable",
+    )
 
 
 def watching_values(options: dict[str, Any]) -> CameraValues:
@@ -73,6 +79,7 @@ def watching_values(options: dict[str, Any]) -> CameraValues:
         "detect_fps": options["detect_fps"],
         "sensitivity": options["sensitivity"],
         "masks": options["mask"],
+        "clips": options["clips"],
     }
 
 

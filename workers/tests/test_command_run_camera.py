@@ -19,6 +19,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from alerts.models import Alert, Attachment
 from cameras.leases import take_lease
 from cameras.models import Camera, Sighting
 from cameras.services import add_camera
@@ -129,6 +130,12 @@ def test_the_options_of_a_run_by_hand_hold_for_that_run(film: Path) -> None:
     camera.refresh_from_db()
     assert (camera.transport, camera.idle_decoding, camera.sensitivity) == ("tcp", "all", 5)
     assert (camera.masks, camera.detail_address) == ([], "")
+
+
+def test_a_run_by_hand_keeps_the_clips_of_its_alerts(film: Path, enrolled: Enrol) -> None:
+    enrolled(EILEEN)
+    events("--source", str(film), "--no-pace", "--clips")
+    assert Attachment.objects.get().alert == Alert.objects.get()
 
 
 def test_the_source_may_come_from_stdin(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:

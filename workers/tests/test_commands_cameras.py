@@ -38,6 +38,7 @@ def test_a_camera_is_added() -> None:
             "detect_fps": None,
             "sensitivity": 5,
             "masks": [],
+            "clips": False,
         }
     ]
     assert source_of(camera).text == SOURCE

@@ -31,7 +31,7 @@ from accounts.models import AuditEvent
 from accounts.roles import Role
 from accounts.tests.clients import key_client
 from accounts.tests.factories import UserFactory
-from alerts.models import Alert
+from alerts.models import Alert, Attachment
 from cameras.models import Sighting
 from cameras.network import NetworkPolicy
 from cameras.probe import probe
@@ -191,7 +191,7 @@ def go_the_whole_way(folder: Path) -> None:
     clip_of(astronaut(), clip)
     call_command("enroll", "Eileen", str(photo), "--watchlist", "Crew", "--json", stdout=io.StringIO())
     call_command("identify", str(photo), "--json", stdout=io.StringIO())
-    call_command("run_camera", "--source", str(clip), "--no-pace", "--json", stdout=io.StringIO())
+    call_command("run_camera", "--source", str(clip), "--no-pace", "--clips", "--json", stdout=io.StringIO())
     call_command("add_camera", "Gate", ADDRESS, stdout=io.StringIO())
     with pytest.raises(CommandError):
         call_command("run_camera", "Gate", stdout=io.StringIO())
@@ -235,6 +235,7 @@ def test_nothing_is_kept_in_clear(
 
     assert Alert.objects.exists(), "the loop should have recognised somebody"
     assert Sighting.objects.exclude(sealed_shot=None).exists()
+    assert Attachment.objects.filter(media_type="video/mp4").exists()
     assert Photo.objects.exists()
     places = [
         *database(),
@@ -247,7 +248,7 @@ def test_nothing_is_kept_in_clear(
     assert len(places) > 100
     assert wanted.within(places) == []
     new = {path for path in settings.DATA_DIR.rglob("*") if path.is_file()} - begun
-    assert not [path for path in new if path.suffix in (".jpg", ".png", ".avi", ".npy")]
+    assert not [path for path in new if path.suffix in (".jpg", ".png", ".avi", ".mp4", ".npy")]
 
 
 def enrolled_embedding() -> Embedding:

@@ -106,4 +106,5 @@ def _facts(camera: Camera) -> dict[str, object]:
         "detect_fps": camera.detect_fps,
         "sensitivity": camera.sensitivity,
         "masks": camera.masks,
+        "clips": camera.clips,
     }
