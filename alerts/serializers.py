@@ -29,6 +29,8 @@ class AlertEventSerializer(serializers.ModelSerializer[CameraEvent]):
 _LOCKED: dict[str, object] = {
     "person": None,
     "person_name": None,
+    "rule": None,  # it may be about one person, and named so
+    "rule_name": "",
     "similarity": None,
     "sighting": None,
     "shot": None,
@@ -41,8 +43,8 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
     """An alert, with the names that people, watchlists and cameras had when it was raised.
 
     It is about a sighting, about an event of a camera, or about somebody who was not seen: `sighting` and `event` are
-    null accordingly. While `lead` is true, reviewers have not confirmed it: person, person_name, similarity, sighting
-    and shot are null, and detail and enhanced are empty.
+    null accordingly. While `lead` is true, reviewers have not confirmed it: person, person_name, rule, similarity,
+    sighting and shot are null, and rule_name, detail and enhanced are empty.
     """
 
     event = AlertEventSerializer(read_only=True, allow_null=True)

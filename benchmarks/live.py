@@ -173,9 +173,7 @@ def report(phases: Sequence[Phase], rate: float) -> str:
         ["Cores that Daphne used", "", *(f"{p.cpu:.2f}" for p in phases)],
         ["Memory of Daphne", "", *(f"{p.memory_mb:.0f} MB" for p in phases)],
     ]
-    return (
-        f"{table(head, rows)}\n\n{os.cpu_count()} cores, with writers, camera worker and all pages on them as well."
-    )
+    return f"{table(head, rows)}\n\n{os.cpu_count()} cores, with writers, camera worker and all pages on them as well."
 
 
 def _furnish(count: int) -> list[int]:

@@ -170,6 +170,7 @@ def test_a_lead_tells_programs_nothing_of_whom_it_is_about(operator: APIClient) 
     locked = ("person", "person_name", "similarity", "sighting", "shot")
     assert {name: found[name] for name in locked} == dict.fromkeys(locked)
     assert (found["detail"], found["enhanced"]) == ("", "")
+    assert (found["rule"], found["rule_name"]) == (None, "")  # a rule may be named for the one whom it is about
     for path in ("/api/v1/alerts", "/api/alerts/latest", f"/api/v1/alerts/{alert.pk}/history"):
         text = operator.get(path).content.decode()
         assert alert.person_name not in text, path
