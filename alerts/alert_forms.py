@@ -85,11 +85,10 @@ class TrainingForm(forms.Form):
 
 
 def _reasons(alert: Alert) -> list[tuple[str, str]]:
-    names_somebody = alert.person_id is not None
-    left_out = set() if names_somebody else {Dismissal.NOT_THIS_PERSON}
+    left_out = set() if alert.is_match else {Dismissal.NOT_THIS_PERSON}
     if alert.reviews_needed:
         left_out |= {Dismissal.NOT_THIS_PERSON, Dismissal.NOT_RELEVANT}
     found = [(reason.value, str(reason.label)) for reason in Dismissal if reason not in left_out]
-    if names_somebody:
+    if alert.is_match:
         return found
     return [(value, "Nothing to act on" if value == Dismissal.NOT_RELEVANT else label) for value, label in found]

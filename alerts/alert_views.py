@@ -20,7 +20,7 @@ from alerts import attachments, exports, lifecycle, reviews, selectors
 from alerts.alert_forms import AssignForm, AttachForm, CommentForm, DismissForm, ExportForm, ReviewForm
 from alerts.chronicle import happenings
 from alerts.errors import AlertError
-from alerts.models import Alert, Attachment, Dismissal, NotThisPerson, Review
+from alerts.models import Alert, Attachment, Dismissal, NotThisPerson, Review, Trigger
 from config.ranges import part_of
 
 FormT = TypeVar("FormT", bound=Form)
@@ -48,7 +48,7 @@ def alert(request: PageRequest, pk: int) -> HttpResponse:
         "clip": clip,
         "awaits_clip": clip is None and attachments.awaits_clip(row),
         "mistakes": NotThisPerson.objects.filter(alert=row).defer("sealed"),
-        "is_somebody_else": sighting is not None and sighting.person_id != row.person_id,
+        "is_somebody_else": _is_somebody_else(row),
         "person_now": sighting.person if sighting is not None else None,
         "comment_form": CommentForm(),
         "dismiss_form": DismissForm(alert=row, auto_id="dismiss-%s"),
@@ -59,6 +59,18 @@ def alert(request: PageRequest, pk: int) -> HttpResponse:
     }
     partial = "clip" if request.GET.get("part") == "clip" else "history"
     return render_page(request, "alerts/detail.html", context, partial=partial)
+
+
+def _is_somebody_else(row: Alert) -> bool:
+    """Whether the sighting says another name by now.
+
+    A crowd is about nobody. A face that was raised as a stranger's, because it is remembered as not being somebody's, is
+    not theirs either.
+    """
+    sighting = row.sighting
+    if sighting is None or row.trigger == Trigger.CROWD or sighting.person_id == row.person_id:
+        return False
+    return row.person_id is not None or not NotThisPerson.objects.filter(person=sighting.person_id).exists()
 
 
 @require_POST

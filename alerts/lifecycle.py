@@ -119,9 +119,9 @@ def dismiss(*, actor: User, alert: Alert, reason: Dismissal, note: str = "") -> 
     if reason is Dismissal.OTHER and not said:
         raise AlertError("Say in the note why the alert is dismissed.")
     row = Alert.objects.filter(pk=alert.pk).first()
-    if row is not None and reason is Dismissal.NOT_THIS_PERSON and row.person_id is None:
+    if row is not None and reason is Dismissal.NOT_THIS_PERSON and not row.is_match:
         raise AlertError(
-            "This alert names nobody, so that it can not be about the wrong person. Choose another reason."
+            "This alert takes no face for anybody, so that it can not be about the wrong person. Choose another reason."
         )
     found = Alert.objects.filter(pk=alert.pk, state__in=OPEN)
     if reason in _ABOUT_IDENTITY:

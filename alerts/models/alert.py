@@ -138,6 +138,11 @@ class Alert(models.Model):
         return f"{who} was not seen" if self.trigger == Trigger.ABSENT else who
 
     @property
+    def is_match(self) -> bool:
+        """Whether it says of a face that it is somebody's."""
+        return self.person_id is not None and self.sighting_id is not None
+
+    @property
     def is_lead(self) -> bool:
         """Whether it is a lead only: it needs confirmations that it does not have. One that was dismissed stays one."""
         return self.reviews_needed > 0 and not self.was_confirmed

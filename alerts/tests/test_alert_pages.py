@@ -241,6 +241,17 @@ def test_a_face_that_is_somebody_else_by_now(client: Client) -> None:
     assert "nobody who is known" in page(client, alert)
 
 
+def test_a_stranger_who_is_remembered_as_a_mistake_is_not_said_to_be_that_person(client: Client) -> None:
+    sign_in(client, Role.VIEWER)
+    sighting = SightingFactory.create()
+    alert = AlertFactory.create(sighting=sighting, person=None, person_name="", similarity=None, threshold=None)
+    assert "somebody else by now" in page(client, alert)
+    NotThisPerson.objects.create(
+        person=sighting.person, pack="compact-1", sealed=b"", similarity=0.9, expires_at=timezone.now()
+    )
+    assert "somebody else by now" not in page(client, alert)
+
+
 def test_alerts_of_every_kind_have_a_page(client: Client) -> None:
     sign_in(client, Role.OPERATOR)
     camera = CameraFactory.create(name="Gate")
@@ -263,9 +274,10 @@ def test_alerts_of_every_kind_have_a_page(client: Client) -> None:
     assert "Ada was not seen." in page(client, absent)
     assert "7 people at once." in page(client, crowd)
     assert "Augusta, deleted since" in page(client, gone)
-    for alert in (about_camera, unknown, crowd, gone):
+    assert "somebody else by now" not in page(client, crowd)
+    for alert in (about_camera, unknown, absent, crowd, gone):
         assert 'value="not_this_person"' not in page(client, alert)
-    assert 'value="not_this_person"' in page(client, absent)
+    assert 'value="not_this_person"' in page(client, AlertFactory.create())
 
 
 def trained(client: Client, name: str) -> User:

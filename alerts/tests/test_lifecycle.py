@@ -154,7 +154,7 @@ def test_only_a_wrong_person_is_remembered(
 
 def test_where_nobody_was_named_nobody_was_mistaken(ada: User) -> None:
     for alert in (AlertFactory.create(person=None, person_name=""), camera_alert()):
-        with pytest.raises(AlertError, match="names nobody"):
+        with pytest.raises(AlertError, match="takes no face for anybody"):
             lifecycle.dismiss(actor=ada, alert=alert, reason=Dismissal.NOT_THIS_PERSON)
 
 
