@@ -64,8 +64,8 @@ def alert(request: PageRequest, pk: int) -> HttpResponse:
 def _is_somebody_else(row: Alert) -> bool:
     """Whether the sighting says another name by now.
 
-    A crowd is about nobody. A face that was raised as a stranger's, because it is remembered as not being somebody's, is
-    not theirs either.
+    A crowd is about nobody. A face that was raised as a stranger's, because it is remembered as not being somebody's,
+    is not theirs either.
     """
     sighting = row.sighting
     if sighting is None or row.trigger == Trigger.CROWD or sighting.person_id == row.person_id:
