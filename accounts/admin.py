@@ -33,6 +33,12 @@ class RoomAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         for row in queryset:
             self.delete_model(request, row)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[Any], dict[str, int], set[str], Any]:
+        """What belongs to a row goes with it, also where it is only looked at here (a watchlist's rule, a user's
+        places): whoever may delete the row, which is asked before, may do that."""
+        shown, counts, _, protected = super().get_deleted_objects(objs, request)
+        return shown, counts, set(), protected
+
 
 class RowsInline(TabularInline):  # type: ignore[misc]
     """Rows that belong to what the page is about."""

@@ -7,10 +7,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, User
 from accounts.tests.factories import UserFactory
-from alerts.models import Delivery, Rule, Severity
+from alerts.models import Delivery, Endpoint, Rule, Severity
 from alerts.tests.factories import AlertFactory
+from alerts.tests.outboxes import own_place
 from recognition.models import Watchlist
 from recognition.tests.factories import WatchlistFactory
 
@@ -80,3 +81,13 @@ def test_alerts_and_deliveries_can_only_be_read(client: Client) -> None:
         assert client.post(url, {}).status_code == 403
         assert client.post(reverse(f"admin:alerts_{name}_delete", args=[row.pk])).status_code == 403
         assert client.get(reverse(f"admin:alerts_{name}_add")).status_code == 403
+
+
+def test_a_user_is_deleted_with_their_own_places(client: Client) -> None:
+    user = UserFactory.create()
+    place = own_place(user)
+    response = client.post(reverse("admin:accounts_user_delete", args=[user.pk]), {"post": "yes"})
+
+    assert response.status_code == 302
+    assert not User.objects.filter(pk=user.pk).exists()
+    assert not Endpoint.objects.filter(pk=place.pk).exists()
