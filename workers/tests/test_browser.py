@@ -216,10 +216,10 @@ def test_an_alert_arrives_on_an_open_dashboard(
     seen = SightingFactory.create(camera=camera, person=Person.objects.get())
     missed = AlertFactory.create(sighting=seen, person_name="Missed meanwhile")
     with web(port, web_log):
-        expect(page.locator(f"#alert-{missed.pk}")).to_contain_text("Missed meanwhile")
+        expect(page.locator(f"#alert-list > #alert-{missed.pk}")).to_contain_text("Missed meanwhile")
         expect(live).to_have_text("Live")
         fresh = AlertFactory.create(sighting=seen, person_name="After that")  # no doorbell: the beat finds it
-        expect(page.locator(f"#alert-{fresh.pk}")).to_be_visible()
+        expect(page.locator(f"#alert-list > #alert-{fresh.pk}")).to_be_visible()
         ids = page.eval_on_selector_all("#alert-list > li", "items => items.map(item => Number(item.dataset.id))")
         assert ids == [fresh.pk, missed.pk, Alert.objects.order_by("id")[0].pk]
         assert page.evaluate("window.neverReloaded")

@@ -123,7 +123,7 @@ def test_a_restart_of_the_server_loses_and_repeats_nothing(
         expect(live).to_have_text("Live")
         second = raised(severity="critical")
         expect(page.locator("html")).to_have_attribute("data-rang", "critical")
-        expect(page.locator(f"#alert-{second.pk}")).to_be_visible()
+        expect(page.locator(f"#alert-list > #alert-{second.pk}")).to_be_visible()
         page.evaluate("delete document.documentElement.dataset.rang")
     expect(live).to_contain_text("Disconnected")
     expect(page.locator("#alerts-stale")).to_be_visible()
@@ -133,12 +133,12 @@ def test_a_restart_of_the_server_loses_and_repeats_nothing(
     with web(port, log):
         expect(live).to_have_text("Live")
         expect(page.locator("#alerts-stale")).to_be_hidden()
-        expect(page.locator(f"#alert-{missed[-1].pk}")).to_contain_text("Came while you were away")
-        expect(page.locator(f"#alert-{first.pk}")).to_contain_text(operator.username)
+        expect(page.locator(f"#alert-list > #alert-{missed[-1].pk}")).to_contain_text("Came while you were away")
+        expect(page.locator(f"#alert-list > #alert-{first.pk}")).to_contain_text(operator.username)
         assert shown(page) == [*(row.pk for row in reversed(missed)), second.pk, first.pk]
         assert page.evaluate("document.documentElement.dataset.rang") is None  # nothing old makes a sound
         last = raised()
-        expect(page.locator(f"#alert-{last.pk}")).to_be_visible()
+        expect(page.locator(f"#alert-list > #alert-{last.pk}")).to_be_visible()
         assert shown(page) == [last.pk, *(row.pk for row in reversed(missed)), second.pk, first.pk]
 
 
@@ -148,13 +148,13 @@ def test_a_name_that_comes_late_and_a_removal_change_the_list_in_place(
     with web(port, tmp_path / "web.log"):
         sign_in(page)
         unknown, gone = raised(person=None, person_name=""), raised()
-        expect(page.locator(f"#alert-{unknown.pk}")).to_contain_text("Unknown face")
+        expect(page.locator(f"#alert-list > #alert-{unknown.pk}")).to_contain_text("Unknown face")
         Alert.objects.filter(pk=unknown.pk).update(person_name="Ada", named_at=timezone.now())
         Alert.objects.filter(pk=gone.pk).delete()
         ring()
-        expect(page.locator(f"#alert-{unknown.pk}")).to_contain_text("Ada")
+        expect(page.locator(f"#alert-list > #alert-{unknown.pk}")).to_contain_text("Ada")
         expect(page.locator("#announcer")).to_contain_text("Ada")
-        expect(page.locator(f"#alert-{gone.pk}")).to_have_count(0)
+        expect(page.locator(f"#alert-list > #alert-{gone.pk}")).to_have_count(0)
         assert shown(page) == [unknown.pk]
 
 
@@ -174,7 +174,7 @@ def test_two_people_confirm_a_lead(page: Page, port: int, tmp_path: Path, operat
     with web(port, tmp_path / "web.log"):
         sign_in(page)
         page.goto(reverse("alerts"))
-        here = page.locator(f"#alert-{lead.pk}")
+        here = page.locator(f"#alert-list > #alert-{lead.pk}")
         expect(here).to_contain_text("Lead: 0 of 2 reviews")
         browser = page.context.browser
         assert browser is not None
