@@ -243,12 +243,11 @@ def test_a_face_that_is_somebody_else_by_now(client: Client) -> None:
 
 def test_a_stranger_who_is_remembered_as_a_mistake_is_not_said_to_be_that_person(client: Client) -> None:
     sign_in(client, Role.VIEWER)
-    sighting = SightingFactory.create()
+    ada = PersonFactory.create()
+    sighting = SightingFactory.create(person=ada)
     alert = AlertFactory.create(sighting=sighting, person=None, person_name="", similarity=None, threshold=None)
     assert "somebody else by now" in page(client, alert)
-    NotThisPerson.objects.create(
-        person=sighting.person, pack="compact-1", sealed=b"", similarity=0.9, expires_at=timezone.now()
-    )
+    NotThisPerson.objects.create(person=ada, pack="compact-1", sealed=b"", similarity=0.9, expires_at=timezone.now())
     assert "somebody else by now" not in page(client, alert)
 
 
