@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.roles import Role
@@ -26,14 +27,9 @@ def channel(monkeypatch: pytest.MonkeyPatch) -> FakeChannel:
 
 def pass_minutes(minutes: float) -> None:
     """All that is written by now happened earlier."""
-    for row in Delivery.objects.all():
-        earlier = timedelta(minutes=minutes)
-        Delivery.objects.filter(pk=row.pk).update(
-            created_at=row.created_at - earlier, due_at=row.due_at - earlier, claimed_until=None
-        )
-    for room in Endpoint.objects.exclude(failing_since=None):
-        since = (room.failing_since or timezone.now()) - timedelta(minutes=minutes)
-        Endpoint.objects.filter(pk=room.pk).update(failing_since=since)
+    earlier = timedelta(minutes=minutes)
+    Delivery.objects.update(created_at=F("created_at") - earlier, due_at=F("due_at") - earlier, claimed_until=None)
+    Endpoint.objects.update(failing_since=F("failing_since") - earlier)
 
 
 def raised(first: Alert, count: int) -> None:
