@@ -24,7 +24,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts import vault
-from accounts.models import User
+from accounts.models import AuditEvent, User
 from accounts.services import Actor, record
 from alerts import shots
 from alerts.models import Alert, AlertState, AlertStep, Dismissal, NotThisPerson, StepKind
@@ -37,6 +37,8 @@ from recognition.models import Person
 from recognition.packs import current_pack, threshold_of
 
 _log = logging.getLogger(__name__)
+LEFT_OUT: Final = timedelta(hours=1)
+AT_WORK: Final = timedelta(seconds=30)  # so long a worker may be at it
 _KEPT_SECONDS = 600.0  # in memory, after it was used last
 
 _DISMISSED: Final[dict[str, object]] = {
@@ -99,6 +101,20 @@ def forget(*, actor: Actor, mistake: NotThisPerson) -> None:
     target = f"mistake about person {mistake.person_id}"
     NotThisPerson.objects.filter(pk=mistake.pk).delete()
     record(actor=actor, verb="forgot", target=target, suppressed=mistake.suppressed, alert=mistake.alert_id)
+
+
+def remember_left_out() -> int:
+    """Keeps the faces whose keeping was lost, because the process died or Redis was away; returns how many.
+
+    Of the last LEFT_OUT: what can not be kept, such as a picture without a face, is not tried for ever. What somebody
+    had forgotten stays so.
+    """
+    now = timezone.now()
+    forgotten = AuditEvent.objects.filter(verb="forgot", at__gte=now - LEFT_OUT).values_list("detail__alert", flat=True)
+    kept = NotThisPerson.objects.filter(alert__isnull=False).values("alert")
+    missed = Alert.objects.filter(**_DISMISSED, decided_at__range=(now - LEFT_OUT, now - AT_WORK)).exclude(pk__in=kept)
+    ids = missed.exclude(pk__in=[pk for pk in forgotten if isinstance(pk, int)]).values_list("pk", flat=True)
+    return sum(remember(pk) is not None for pk in list(ids[:100]))
 
 
 def prune() -> int:

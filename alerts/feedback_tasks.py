@@ -19,13 +19,18 @@ def remember_mistake(alert_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
+def remember_left_out() -> None:
+    feedback.remember_left_out()
+
+
+@shared_task(ignore_result=True)
 def prune_mistakes() -> None:
     feedback.prune()
 
 
 def send(alert_id: int) -> None:
-    """Asks a worker to remember the face of a dismissed alert. Without Redis it is not remembered; the alert counts."""
+    """Asks a worker to remember the face of a dismissed alert. Without Redis that is done when beat looks."""
     try:
         remember_mistake.delay(alert_id)
     except (OperationalError, RedisError) as error:
-        _log.warning("The face of alert %s is not remembered as a mistake: %s", alert_id, error)
+        _log.warning("The face of alert %s is remembered as a mistake later: %s", alert_id, error)

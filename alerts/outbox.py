@@ -171,7 +171,8 @@ def resend(*, actor: Actor, delivery: Delivery) -> bool:
     )
     if row is None or row.endpoint is None:
         return False
-    held = is_held(row.alert, row.endpoint, who_may_review({row.user_id} - {None}))  # type: ignore[arg-type]
+    reviewers = who_may_review({row.user_id}) if row.user_id is not None else set()
+    held = is_held(row.alert, row.endpoint, reviewers)
     row.state = DeliveryState.HELD if held else DeliveryState.PENDING
     row.attempts, row.error, row.due_at, row.claimed_until = 0, "", timezone.now(), None
     row.digest = row.digest or row.pk  # it is in no digest of later ones: whoever has it knows it by its key

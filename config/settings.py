@@ -168,6 +168,7 @@ CELERY_BEAT_SCHEDULE = {
     "prune-removals": _every(3600, "alerts.tasks.prune_removals"),
     "watch-cameras": _every(5, "cameras.tasks.watch_cameras"),
     "prune-camera-health": _every(3600, "cameras.tasks.prune_health"),
+    "remember-left-out": _every(300, "alerts.feedback_tasks.remember_left_out"),
     "prune-mistakes": _every(3600, "alerts.feedback_tasks.prune_mistakes"),
 }
 

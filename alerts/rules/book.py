@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from alerts.models import Direction, ListPolicy, Rule, RuleRevision, Trigger, Who
 from alerts.rules.when import When, when_of
 from alerts.rules.where import PlanPlace, Where, where_of
-from cameras.models import Camera, CameraPlace
+from cameras.models import Camera, CameraGroup, CameraPlace
 
 _MOST_HELD = 10_000
 _ABOUT_SIGHTINGS = frozenset(Trigger) - {Trigger.ABSENT, Trigger.CAMERA}
@@ -206,12 +206,12 @@ def forget() -> None:
         _known = None
 
 
-def _ids(rows: Iterable[object]) -> frozenset[int]:
-    return frozenset(row.pk for row in rows)  # type: ignore[attr-defined]
+def _ids(rows: Iterable[Model]) -> frozenset[int]:
+    return frozenset(row.pk for row in rows)
 
 
-def _cameras(cameras: Iterable[Camera], groups: Iterable[object]) -> set[int]:
+def _cameras(cameras: Iterable[Camera], groups: Iterable[CameraGroup]) -> set[int]:
     found = {camera.pk for camera in cameras}
     for group in groups:
-        found |= {camera.pk for camera in group.cameras.all()}  # type: ignore[attr-defined]
+        found |= {camera.pk for camera in group.cameras.all()}
     return found

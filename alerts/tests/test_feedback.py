@@ -253,3 +253,16 @@ def test_the_task_remembers_and_waits_for_nobody(ada: User, monkeypatch: pytest.
 
     monkeypatch.setattr(feedback_tasks.remember_mistake, "delay", away)
     feedback_tasks.send(alert.pk)
+
+
+def test_what_was_lost_on_the_way_to_a_worker_is_kept_after_all(ada: User) -> None:
+    alert = dismissed(ada, shot_of_astronaut())
+    NotThisPerson.objects.all().delete()  # the process died before a worker was asked
+    assert feedback.remember_left_out() == 0  # one may be at it
+
+    Alert.objects.filter(pk=alert.pk).update(decided_at=timezone.now() - timedelta(minutes=5))
+    assert feedback.remember_left_out() == 1
+    assert NotThisPerson.objects.get().alert == alert
+    assert feedback.remember_left_out() == 0
+    feedback.forget(actor=ada, mistake=NotThisPerson.objects.get())
+    assert feedback.remember_left_out() == 0  # somebody had it forgotten
