@@ -23,6 +23,10 @@ _OPERATE = [
     "recognition.change_person",
     "recognition.delete_person",
     "recognition.identify_person",
+    "cameras.change_identity",
+    "cameras.export_identity",
+    "cameras.follow_identity",
+    "cameras.view_route",
     "alerts.change_alert",
     "alerts.export_alert",
     "alerts.view_rule",
@@ -46,7 +50,7 @@ _ADMINISTER = [
     *(
         f"cameras.{verb}_{model}"
         for verb in ("add", "change", "delete")
-        for model in ("zone", "siteplan", "cameragroup")
+        for model in ("zone", "siteplan", "cameragroup", "route")
     ),
     *(
         f"alerts.{verb}_{model}"

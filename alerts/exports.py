@@ -20,9 +20,10 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import record
 from accounts.vault import VaultError
-from alerts import attachments, lifecycle, reviews, shots
+from alerts import attachments, lifecycle, reviews
 from alerts.errors import AlertError
 from alerts.models import CLIP, Alert, AlertStep, StepKind
+from cameras import shots
 from cameras.models import Sighting
 from cameras.services import shot_of
 from config.transactions import brief_transaction

@@ -26,7 +26,7 @@ from django.utils import timezone
 from accounts import vault
 from accounts.models import AuditEvent, User
 from accounts.services import Actor, record
-from alerts import shots
+from cameras import shots
 from alerts.models import Alert, AlertState, AlertStep, Dismissal, NotThisPerson, StepKind
 from cameras.models import Sighting
 from cameras.services import shot_of

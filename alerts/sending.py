@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from accounts import vault
 from accounts.vault import VaultError
-from alerts import claims, messages, outbox, shots
+from alerts import claims, messages, outbox
 from alerts.channels import base
 from alerts.channels.base import Config, Message, NotDelivered
 from alerts.claims import Parcel
@@ -33,6 +33,7 @@ from alerts.facts import disclosure
 from alerts.messages import Told, Wording
 from alerts.models import Channel, Endpoint, MessageTemplate, Occasion
 from alerts.models.delivery import CHANNEL_SCOPE
+from cameras import shots
 from cameras.models import Sighting, shot_scope
 from cameras.services import shot_bind
 from recognition.engine import EngineError

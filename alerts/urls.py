@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.urls import path
 
 from alerts import alert_views, push_views, review_views, views
-from cameras import history
+from cameras.history import person as person_page
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
-    path("people/<int:pk>/", history.person, name="person"),
+    path("people/<int:pk>/", person_page.person, name="person"),
     path("alerts/", views.alert_list, name="alerts"),
     path("alerts/acknowledge/", views.acknowledge_selected, name="alerts_acknowledge"),
     path("alerts/figures/", review_views.figures, name="alert_figures"),

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Unpack
 
+from django.conf import settings
 from django.db.models import Exists, F, OuterRef
 
 from accounts import vault
@@ -21,12 +22,16 @@ from cameras.models import (
     CAMERA_SCOPE,
     Camera,
     CameraLease,
+    Link,
     Passage,
     PassageKind,
     Sighting,
+    UnknownTemplate,
     Verdict,
     Zone,
     shot_scope,
+    unknown_bind,
+    unknown_scope,
 )
 from cameras.sources import Kind, Source, SourceError, parse_source
 from cameras.values import CameraError, CameraValues, cleaned, parse_detail
@@ -54,6 +59,8 @@ _SEEN_BY_LOOP: Final = (
     "masks",
     "clips",
 )
+
+_DECIDED: Final = frozenset({"verdict", "person_id", "similarity", "threshold", "pack", "enhanced"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +95,9 @@ class SightingRecord:
     quality: float
     shot: bytes | None
     template: int | None = None  # the enrolled one that the face resembles most
-    probe: Embedding | None = None  # the face itself, of this pack; only compared, never stored
+    probe: Embedding | None = None  # the face itself, of this pack; stored only where it is nobody's who is enrolled
+    keeps_probe: bool = False  # whether it is new or better than what is stored of the track
+    course: bytes = b""  # where in the picture the face was (cameras.courses)
     passages: tuple[PassageRecord, ...] = ()  # those that may not be stored yet
 
 
@@ -222,14 +231,59 @@ def write_sighting(sighting: SightingRecord) -> Saved:
     person = _kept(sighting.person_id)
     if sighting.person_id is not None and person is None:
         sighting = _without_person(sighting)
+    before = _before(sighting.id)
     values = _columns(sighting)
-    row = Sighting(id=sighting.id, **values)
-    row.person = person
-    # The lease that is locked keeps everybody else from this sighting.
-    created = not Sighting.objects.filter(pk=row.pk).update(**values)
-    if created:
+    was_unknown = before is not None and before.verdict == Verdict.UNKNOWN
+    if before is None:
+        row = Sighting(id=sighting.id, **values)
+        row.person = person
         row.save(force_insert=True)
-    return Saved(row=row, created=created, passages=_save_passages(row, sighting.passages) if sighting.passages else ())
+    else:
+        row = _changed(before, values, person)
+    if row.link != Link.HAND:
+        _keep_template(sighting, row, was_unknown=was_unknown)
+    passages = _save_passages(row, sighting.passages) if sighting.passages else ()
+    return Saved(row=row, created=before is None, passages=passages)
+
+
+def _before(id_: uuid.UUID) -> Sighting | None:
+    """The sighting as it is stored, locked: whoever corrects it goes before or after."""
+    return Sighting.objects.select_for_update(no_key=True).filter(pk=id_).first()
+
+
+def _changed(row: Sighting, values: dict[str, Any], person: Person | None) -> Sighting:
+    """Writes what is known by now. What a person has said of whom it shows stays as they said it."""
+    if row.link == Link.HAND:
+        values = {name: value for name, value in values.items() if name not in _DECIDED}
+    elif row.person_id != values["person_id"]:
+        values |= {"identity_id": None, "link": "", "link_similarity": None, "is_doubted": False}
+    Sighting.objects.filter(pk=row.pk).update(**values)
+    for name, value in values.items():
+        setattr(row, name, value)
+    if row.link != Link.HAND:
+        row.person = person
+    return row
+
+
+def _keep_template(sighting: SightingRecord, row: Sighting, *, was_unknown: bool) -> None:
+    """Seals the face of somebody unknown, so that they are found to be the same elsewhere; of others nothing is kept."""
+    if row.verdict != Verdict.UNKNOWN:
+        if was_unknown:
+            UnknownTemplate.objects.filter(sighting=row).delete()
+        return
+    if not settings.UNKNOWN_HOURS or sighting.probe is None or not sighting.keeps_probe:
+        return
+    content = sighting.probe.astype("<f4").tobytes()
+    sealed = vault.seal(unknown_scope(sighting.first_seen), content, bind=unknown_bind(row.pk, sighting.pack))
+    # A better look is a new template: whoever holds one in memory knows it by its id, and what it is never changes.
+    UnknownTemplate.objects.filter(sighting=row).delete()
+    UnknownTemplate.objects.create(
+        sighting=row,
+        pack=sighting.pack,
+        sealed=sealed,
+        seen_at=sighting.first_seen,
+        expires_at=sighting.last_seen + timedelta(hours=settings.UNKNOWN_HOURS),
+    )
 
 
 def _columns(sighting: SightingRecord) -> dict[str, Any]:
@@ -252,6 +306,7 @@ def _columns(sighting: SightingRecord) -> dict[str, Any]:
         "pack": sighting.pack,
         "enhanced": enhanced_templates([sighting.template]).get(sighting.template, "") if sighting.template else "",
         "quality": sighting.quality,
+        "course": sighting.course or None,
     }
     if sighting.shot is not None:
         day = sighting.first_seen.date()

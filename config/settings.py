@@ -9,6 +9,7 @@ from pathlib import Path
 
 import django
 import django_stubs_ext
+from celery.schedules import crontab
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
@@ -167,6 +168,11 @@ CELERY_BEAT_SCHEDULE = {
     "report-absences": _every(30, "alerts.tasks.report_absences"),
     "prune-removals": _every(3600, "alerts.tasks.prune_removals"),
     "watch-cameras": _every(5, "cameras.tasks.watch_cameras"),
+    "prune-unknowns": _every(60, "cameras.identity_tasks.prune_unknowns"),
+    "learn-travel-times": _every(900, "cameras.identity_tasks.learn_travel_times"),
+    "propose-merges": {"task": "cameras.identity_tasks.propose_merges", "schedule": crontab(hour="3", minute="20")},
+    "sum-up-movement": _every(60, "cameras.movement_tasks.sum_up"),
+    "prune-photo-searches": _every(600, "cameras.search_tasks.prune"),
     "prune-camera-health": _every(3600, "cameras.tasks.prune_health"),
     "remember-left-out": _every(300, "alerts.feedback_tasks.remember_left_out"),
     "prune-mistakes": _every(3600, "alerts.feedback_tasks.prune_mistakes"),
@@ -308,6 +314,9 @@ CAMERA_HARDWARE_DECODING = env.text("CAMERA_HARDWARE_DECODING", "off")
 # After so many seconds without pictures a camera counts as down; how long is kept what was wrong with cameras.
 CAMERA_DOWN_SECONDS = env.integer("CAMERA_DOWN_SECONDS", 30, low=10, high=86_400)
 CAMERA_HEALTH_DAYS = env.integer("CAMERA_HEALTH_DAYS", 90, low=1, high=3650)
+# For how many hours the face of an unknown person is kept, sealed, so that they are found to be the same at other
+# cameras and by a search; 0: nothing of unknown faces is kept, and they are not linked.
+UNKNOWN_HOURS = env.integer("UNKNOWN_HOURS", 24, low=0, high=24 * 365)
 LEASE_SECONDS = 12
 HEARTBEAT_SECONDS = 1
 

@@ -92,6 +92,7 @@ class Following:
             self._keep_shot(watched, faces, at)
             watched.frames += 1
             watched.last_at = watched.moment(frame.t)
+            self._keep_place(watched, faces, at)
             if passing is not None:
                 passing.see(watched, faces.found.boxes[at], frame)
             if track.confirmed:
@@ -159,6 +160,12 @@ class Following:
         """Whether a look matches what is known of the track; one of which nothing is known takes any."""
         return track.appearance is None or similarity(track.appearance, embedding) >= self._tracker.threshold
 
+    def _keep_place(self, watched: Watched, faces: Faces, at: int) -> None:
+        x1, y1, x2, y2 = (float(value) for value in faces.found.boxes[at])
+        width, height = faces.frame.width, faces.frame.height
+        middle = ((x1 + x2) / 2 / width, (y1 + y2) / 2 / height)
+        watched.course.see(faces.frame.t - watched.first_t, *middle, (y2 - y1) / height)
+
     def _keep_shot(self, watched: Watched, faces: Faces, at: int) -> None:
         view = faces.view(at)
         if view.quality.score > watched.best_quality * BETTER_SHOT or watched.frames == 0:
@@ -194,6 +201,7 @@ class Following:
         watched.weighed, watched.decided_revision = watched.evidence.count, snapshot.revision
         if watched.decision.person != before.person:
             watched.decided_at = now
+        if (watched.decision.person, watched.decision.verdict) != (before.person, before.verdict):
             self._writer.changed(watched, urgent=True)
 
     # --- ends ----------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from psycopg.errors import DiskFull
 
 from alerts.reporting import report_sighting
+from cameras.courses import CourseKeeper
 from cameras.drops import Drop
 from cameras.leases import Lease, LeaseLost
 from cameras.models import Verdict
@@ -75,6 +76,7 @@ class Watched:
     embedded_quality: float = 0.0  # the best among the looks that were embedded
     shot: bytes | None = None  # the best so far, as JPEG
     passages: tuple[PassageRecord, ...] = ()  # all of them, in order
+    course: CourseKeeper = field(default_factory=CourseKeeper)  # where in the picture the face was
     closed: bool = False
 
     def moment(self, t: float) -> datetime:
@@ -101,6 +103,7 @@ class _Written:
     opened: bool = False
     person: int | None = None
     passages: int = 0  # so many of them
+    unknown: int | None = None  # with so many looks the face was kept as somebody unknown's
 
 
 class SightingWriter:
@@ -196,6 +199,8 @@ class SightingWriter:
 
     def _write(self, watched: Watched, now: float) -> None:
         decision, written = watched.decision, self._written.setdefault(watched.id, _Written())
+        is_unknown, looks = decision.verdict is Verdict.UNKNOWN, watched.evidence.count
+        keeps_probe = is_unknown and (written.unknown is None or (watched.closed and written.unknown != looks))
         report = report_sighting(
             sighting=SightingRecord(
                 id=watched.id,
@@ -214,7 +219,9 @@ class SightingWriter:
                 threshold=decision.threshold,
                 pack=decision.pack,
                 template=decision.template,
-                probe=watched.evidence.mean() if decision.verdict is Verdict.KNOWN else None,
+                probe=watched.evidence.mean() if decision.verdict is not Verdict.UNDECIDED else None,
+                keeps_probe=keeps_probe,
+                course=watched.course.packed(),
                 quality=watched.best_quality,
                 shot=watched.shot if watched.shot is not written.shot else None,
                 passages=watched.passages[written.passages :],
@@ -222,6 +229,7 @@ class SightingWriter:
             captured_at=watched.decided_at or watched.last_at,
         )
         written.saved_at, written.shot, written.passages = now, watched.shot, len(watched.passages)
+        written.unknown = (looks if keeps_probe else written.unknown) if is_unknown else None
         if report.alerts and self._raised is not None:
             self._raised(watched, report.alerts)
         self._announce(watched, written, report.sighting.person_id)

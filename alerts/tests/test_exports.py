@@ -16,10 +16,11 @@ from accounts import vault
 from accounts.models import AuditEvent, User
 from accounts.roles import Role
 from accounts.tests.factories import UserFactory, sign_in
-from alerts import attachments, exports, lifecycle, shots
+from alerts import attachments, exports, lifecycle
 from alerts.errors import AlertError
 from alerts.models import Alert, AlertStep, Attachment, StepKind
 from alerts.tests.factories import AlertFactory
+from cameras import shots
 from cameras.models import Sighting, shot_scope
 from cameras.services import shot_bind
 from cameras.tests.factories import SightingFactory

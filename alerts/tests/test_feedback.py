@@ -16,9 +16,10 @@ from accounts import vault
 from accounts.models import AuditEvent, User
 from accounts.roles import Role
 from accounts.tests.factories import UserFactory
-from alerts import feedback, feedback_tasks, lifecycle, shots
+from alerts import feedback, feedback_tasks, lifecycle
 from alerts.models import Alert, AlertState, Dismissal, NotThisPerson
 from alerts.tests.factories import AlertFactory
+from cameras import shots
 from cameras.models import Sighting, shot_scope
 from cameras.services import shot_bind
 from cameras.tests.factories import SightingFactory

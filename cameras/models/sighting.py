@@ -22,6 +22,15 @@ class Verdict(models.TextChoices):
     UNKNOWN = "unknown", "Unknown"
 
 
+class Link(models.TextChoices):
+    """How it came about that a sighting is an identity's."""
+
+    RECOGNISED = "recognised", "Recognised"
+    NEW = "new", "The first of its identity"
+    LINKED = "linked", "The same face as before"
+    HAND = "hand", "Said by a person"
+
+
 class Sighting(models.Model):
     """One track of one camera as it is stored: when, where, who, how alike, and the best shot."""
 
@@ -48,6 +57,19 @@ class Sighting(models.Model):
         help_text="What was done to the enrolled photo that the face resembles most; empty: it is as it came.",
     )
     quality = models.FloatField(default=0.0, help_text="Of the best shot, in [0, 1].")
+    identity = models.ForeignKey(
+        "cameras.Identity", null=True, on_delete=models.SET_NULL, related_name="sightings", db_index=False
+    )
+    link = models.CharField(max_length=10, choices=Link.choices, blank=True, db_default="")
+    link_similarity = models.FloatField(null=True, help_text="To the face that it was linked to.")
+    is_doubted = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="It can not be theirs, because another one that fits better was elsewhere: it is in no path.",
+    )
+    course = models.BinaryField(
+        null=True, help_text="Where in the picture the face was, as cameras.courses packs it: some two dozen places."
+    )
     sealed_shot = models.BinaryField(null=True)
     shot_day = models.DateField(null=True, help_text="Names the key that seals the best shot.")
 
@@ -61,6 +83,12 @@ class Sighting(models.Model):
             models.Index(fields=["person", "-first_seen", "-id"]),
             models.Index(fields=["camera", "-first_seen", "-id"]),
             models.Index(fields=["camera"], condition=models.Q(is_open=True), name="open_sightings"),
+            models.Index(fields=["identity", "-first_seen", "-id"], name="sightings_of_an_identity"),
+            models.Index(
+                fields=["first_seen"],
+                condition=models.Q(identity=None, person__isnull=False),
+                name="sightings_to_link",
+            ),
         ]
 
     def __str__(self) -> str:

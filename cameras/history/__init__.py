@@ -1,0 +1,1 @@
+"""Where and when somebody was seen: pages, filters, exports."""

@@ -1,0 +1,1 @@
+"""One person over many sightings: linking, conflicts, corrections, proposals."""

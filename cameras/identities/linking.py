@@ -1,0 +1,159 @@
+"""Whose is a new track of somebody unknown? The decision on who resembles it and on where those were at the time.
+
+A track is linked to the identity whose face resembles it most, where that is enough. How much is enough depends on
+whether the person can have been there: nothing links to somebody who was elsewhere or could not have got there; for
+somebody who would have been unusually fast, or in two places whose views may or may not overlap, the faces must be more
+alike; for somebody who is expected there at that time a little less. A wrong link is worse than a missing one, which an
+operator or the nightly look can put right.
+
+The limits are parts of the way from the pack's threshold to 1, so that they hold for packs whose similarities differ.
+They are chosen by `python -m benchmarks.linking`, which prints what follows from others.
+
+Times are seconds since 1970 (UTC); similarity is 1 - d**2 / 2 (recognition.engine.match).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+LINK: Final = 0.0  # part of the way from the pack's threshold to 1 that a link asks for
+LIKELY: Final = -0.06  # where the person is expected there just then
+UNLIKELY: Final = 0.2  # where it would be unusual
+SLACK: Final = 1.0  # seconds by which times of two cameras may be off
+SOON: Final = 30.0  # so soon after it was lost at a camera a face is expected there again
+_MUCH_FASTER: Final = 0.5  # of what 95 % take
+
+
+class Standing(IntEnum):
+    """How well somebody's other sightings go with a new one."""
+
+    IMPOSSIBLE = 0
+    UNLIKELY = 1
+    NEUTRAL = 2
+    LIKELY = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """What is known of getting from one camera to another. `usual`: what 5, 50 and 95 % take, in seconds."""
+
+    fastest: float | None = None  # nobody is faster: stated, or by the distance
+    usual: tuple[float, float, float] | None = None
+    overlaps: bool | None = None  # whether both may see one person at the same time; None: nobody knows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A sighting as far as place and time go. `camera` None: one that was removed."""
+
+    camera: int | None
+    first_seen: float
+    last_seen: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """An identity that resembles the track: its best similarity, and its sightings nearest in time."""
+
+    identity: int
+    similarity: float
+    near: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """From which similarity a track is linked."""
+
+    link: float
+    likely: float
+    unlikely: float
+
+    @classmethod
+    def of(cls, threshold: float) -> Limits:
+        """Those that follow from a pack's threshold."""
+        way = 1.0 - threshold
+        return cls(
+            link=threshold + LINK * way, likely=threshold + LIKELY * way, unlikely=threshold + UNLIKELY * way
+        )
+
+    def asked(self, standing: Standing) -> float:
+        """The similarity that is enough; infinity where none is."""
+        if standing is Standing.IMPOSSIBLE:
+            return float("inf")
+        return {Standing.UNLIKELY: self.unlikely, Standing.NEUTRAL: self.link, Standing.LIKELY: self.likely}[standing]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkDecision:
+    """Whose the track is; `identity` None: nobody's who was seen before. `passed_over`: who resembled it enough but can
+    not have been there."""
+
+    identity: int | None
+    similarity: float | None
+    standing: Standing = Standing.NEUTRAL
+    passed_over: tuple[int, ...] = field(default=())
+
+
+Ways = Mapping[tuple[int, int], Way]
+_UNKNOWN_WAY: Final = Way()
+
+
+def gap(track: Span, other: Span) -> float:
+    """Seconds from the end of the earlier one to the begin of the later one; negative: so long both were in view."""
+    return max(track.first_seen - other.last_seen, other.first_seen - track.last_seen)
+
+
+def standing(track: Span, other: Span, ways: Ways) -> Standing:
+    """How well one sighting goes with another one of the same person."""
+    between = gap(track, other)
+    if track.camera is None or other.camera is None:
+        return Standing.NEUTRAL
+    if track.camera == other.camera:
+        return _at_one_camera(between)
+    earlier, later = (other, track) if other.first_seen <= track.first_seen else (track, other)
+    way = ways.get((earlier.camera or 0, later.camera or 0), _UNKNOWN_WAY)
+    if way.overlaps:
+        return Standing.LIKELY if between < SOON else Standing.NEUTRAL
+    if way.fastest is not None and between < way.fastest - SLACK:
+        return Standing.IMPOSSIBLE
+    if between < -SLACK:
+        return Standing.UNLIKELY if way.overlaps is None else Standing.IMPOSSIBLE
+    if way.usual is None:
+        return Standing.NEUTRAL
+    fast, _, slow = way.usual
+    if between < fast * _MUCH_FASTER - SLACK:
+        return Standing.UNLIKELY
+    return Standing.LIKELY if fast - SLACK <= between <= slow + SLACK else Standing.NEUTRAL
+
+
+def decide(track: Span, contenders: Iterable[Contender], ways: Ways, limits: Limits) -> LinkDecision:
+    """The most similar contender that is similar enough for where they were; ties go to the older identity."""
+    passed_over: list[int] = []
+    for one in sorted(contenders, key=lambda one: (-one.similarity, one.identity)):
+        if one.similarity < limits.likely:
+            break
+        how = overall(track, one.near, ways)
+        if one.similarity >= limits.asked(how):
+            return LinkDecision(
+                identity=one.identity, similarity=one.similarity, standing=how, passed_over=tuple(passed_over)
+            )
+        if how is Standing.IMPOSSIBLE and one.similarity >= limits.link:
+            passed_over.append(one.identity)
+    return LinkDecision(identity=None, similarity=None, passed_over=tuple(passed_over))
+
+
+def overall(track: Span, near: Sequence[Span], ways: Ways) -> Standing:
+    """The worst standing there is; where none is bad, the best."""
+    found = [standing(track, other, ways) for other in near]
+    worst = min(found, default=Standing.NEUTRAL)
+    return worst if worst < Standing.NEUTRAL else max(found, default=Standing.NEUTRAL)
+
+
+def _at_one_camera(between: float) -> Standing:
+    """Two faces in one picture are two people, unless a track was only cut in two."""
+    if between < -SLACK:
+        return Standing.IMPOSSIBLE
+    return Standing.LIKELY if between < SOON else Standing.NEUTRAL

@@ -1,0 +1,1 @@
+"""How people move: sums, figures, drawings and pages."""

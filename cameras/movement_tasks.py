@@ -1,0 +1,9 @@
+"""Celery tasks that sum up movement."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+
+@shared_task(ignore_result=True)
+def sum_up() -> None: ...

@@ -1,0 +1,1 @@
+"""Search by photo over people and over all past sightings."""

@@ -1,0 +1,1 @@
+"""The ways between cameras: stated, learned, and their pages."""
