@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from cameras.identities import retention
+
 
 @shared_task(ignore_result=True)
-def prune_unknowns() -> None: ...
+def prune_unknowns() -> None:
+    retention.prune_unknowns()
 
 
 @shared_task(ignore_result=True)

@@ -266,7 +266,7 @@ def _changed(row: Sighting, values: dict[str, Any], person: Person | None) -> Si
 
 
 def _keep_template(sighting: SightingRecord, row: Sighting, *, was_unknown: bool) -> None:
-    """Seals the face of somebody unknown, so that they are found to be the same elsewhere; of others nothing is kept."""
+    """Seals the face of somebody unknown, so that they are found to be the same elsewhere; nobody else's is kept."""
     if row.verdict != Verdict.UNKNOWN:
         if was_unknown:
             UnknownTemplate.objects.filter(sighting=row).delete()
@@ -322,7 +322,14 @@ def _save_passages(row: Sighting, passages: tuple[PassageRecord, ...]) -> tuple[
     wanted = {passage.zone_id for passage in passages}
     zones = set(Zone.objects.select_for_update(no_key=True).filter(pk__in=wanted).values_list("pk", flat=True))
     fresh = [
-        Passage(sighting=row, zone_id=one.zone_id, kind=one.kind, number=one.number, at=one.at)
+        Passage(
+            sighting=row,
+            zone_id=one.zone_id,
+            kind=one.kind,
+            number=one.number,
+            at=one.at,
+            first_seen=row.first_seen,
+        )
         for one in passages
         if one.number not in stored and one.zone_id in zones
     ]

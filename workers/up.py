@@ -187,6 +187,7 @@ def commands(*, address: Address, data_dir: Path, postgres: bool, redis: bool) -
             "config.asgi:application",
         ],
         "cameras": [python, "manage.py", "camera_worker"],
+        "linker": [python, "manage.py", "linker"],
         "worker": [
             *(*celery, "worker", "-Q", "celery", "--pool=threads", "--concurrency=8", "-n", "worker@%h"),
             "--without-gossip",

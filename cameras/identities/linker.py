@@ -1,0 +1,318 @@
+"""Gives every sighting its identity: the enrolled person's, an earlier unknown's, or a new one.
+
+One process of a site does it, because whoever decides must know all earlier decisions: it holds a lease (LinkerState)
+and the templates of unknown people in memory. Others stand by and go on when it dies. What waits to be linked stands in
+the database (a sighting with a person and no identity, a template that nobody has looked at), so that nothing is lost
+or linked twice, whoever dies when. A decision is one transaction under the lock that corrections take as well.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import DatabaseError, connection
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from cameras.identities import conflicts
+from cameras.identities.linking import Contender, Limits, LinkDecision, Span, decide
+from cameras.identities.locks import one_after_the_other
+from cameras.identities.unknowns import Found, Unknowns, opened
+from cameras.identities.ways import ways
+from cameras.models import Identity, Link, LinkerState, MergeProposal, Sighting, UnknownTemplate, Verdict
+from cameras.photo_search.running import run_waiting
+from config.transactions import brief_transaction
+from recognition.engine import Embedding
+from recognition.packs import current_pack, threshold_of
+
+_log = logging.getLogger(__name__)
+
+PAUSE_SECONDS: Final = 0.2
+LEASE_SECONDS: Final = 8.0
+RENEW_SECONDS: Final = 1.0
+_BATCH: Final = 100
+_TOP: Final = 32  # templates that are looked at for each track
+_CONTENDERS: Final = 5
+_BACKLOG: Final = 1_000  # from so many on, older sightings of enrolled people are given their identity all at once
+_BULK: Final = 5_000
+_WATCHED: Final = 10_000
+_WATCH_SECONDS: Final = 5.0
+
+_NEAR = """
+SELECT wanted.id, near.camera_id, extract(epoch FROM near.first_seen)::float8, extract(epoch FROM near.last_seen)::float8
+FROM unnest(%(identities)s::bigint[]) AS wanted(id) CROSS JOIN LATERAL (
+    (SELECT camera_id, first_seen, last_seen FROM cameras_sighting
+     WHERE identity_id = wanted.id AND first_seen <= %(end)s AND id <> %(own)s AND NOT is_doubted
+     ORDER BY first_seen DESC, id DESC LIMIT 3)
+    UNION ALL
+    (SELECT camera_id, first_seen, last_seen FROM cameras_sighting
+     WHERE identity_id = wanted.id AND first_seen > %(end)s AND id <> %(own)s AND NOT is_doubted
+     ORDER BY first_seen, id LIMIT 1)
+) AS near
+"""
+_ALL_KNOWN = """
+WITH old AS (
+    SELECT id, person_id FROM cameras_sighting
+    WHERE identity_id IS NULL AND person_id IS NOT NULL AND first_seen < now() - interval '1 hour'
+    ORDER BY first_seen LIMIT %(count)s FOR NO KEY UPDATE
+), made AS (
+    INSERT INTO cameras_identity (person_id, label, created_at)
+    SELECT DISTINCT person_id, '', now() FROM old
+    ON CONFLICT (person_id) DO UPDATE SET label = cameras_identity.label RETURNING id, person_id
+)
+UPDATE cameras_sighting AS sighting SET identity_id = made.id, link = %(link)s
+FROM old JOIN made USING (person_id) WHERE sighting.id = old.id
+"""
+
+
+class NotLeading(Exception):
+    """Another process links; this one stands by."""
+
+
+class Linker:
+    """Links what waits, as long as it leads. One thread uses it."""
+
+    def __init__(self, *, owner: str = "") -> None:
+        self.owner = owner or str(uuid.uuid4())
+        self._unknowns: Unknowns | None = None
+        self._open: set[uuid.UUID] = set()  # linked while they were still in view
+        self._looked_at = time.monotonic()
+        self._renewed_at = float("-inf")
+
+    @property
+    def unknowns(self) -> Unknowns:
+        """The templates in memory, read when they are first needed."""
+        if self._unknowns is None:
+            began = time.monotonic()
+            self._unknowns = Unknowns.load()
+            _log.info("%d templates of unknown people read in %.1f s.", len(self._unknowns), time.monotonic() - began)
+        return self._unknowns
+
+    def step(self) -> int:
+        """One round: links what waits, a hundred of each kind at most; how many it was. Raises NotLeading."""
+        self._lead()
+        unknowns = self.unknowns
+        unknowns.drop_gone()
+        done = sum(self._link_known(pk) for pk in _known())
+        done += sum(self._link_unknown(template, unknowns) for template in _templates())
+        self._look_again()
+        return done + run_waiting(unknowns)
+
+    def run(self, stop: threading.Event, *, ready: Callable[[], None] = lambda: None) -> None:
+        """Links until it is asked to stop; while the database is away, or another one leads, it waits."""
+        said = ""
+        while not stop.is_set():
+            try:
+                busy = bool(self.step())
+                if said != "leading":
+                    said = "leading"
+                    ready()
+                stop.wait(0 if busy else PAUSE_SECONDS)
+            except NotLeading:
+                self._stand_by()
+                if said != "standing by":
+                    said = "standing by"
+                    _log.info("Another linker is at work; this one stands by.")
+                stop.wait(1.0)
+            except DatabaseError as error:
+                _log.warning("Sightings wait to be linked until the database answers: %s", error)
+                connection.close()
+                stop.wait(1.0)
+        self.resign()
+
+    def resign(self) -> None:
+        """Lets another one go on at once."""
+        try:
+            LinkerState.objects.filter(pk=1, owner=self.owner).update(owner="", heartbeat_at=None)
+        except DatabaseError as error:
+            _log.debug("The lease ends by itself: %s", error)
+
+    # --- the lease -----------------------------------------------------------------------------------------------
+
+    def _lead(self) -> None:
+        """Takes or keeps the lease, every second. Raises NotLeading."""
+        if time.monotonic() - self._renewed_at < RENEW_SECONDS:
+            return
+        span = timedelta(seconds=LEASE_SECONDS)
+        free = Q(owner=self.owner) | Q(heartbeat_at=None) | Q(heartbeat_at__lt=Now() - span)
+        ahead = Q(heartbeat_at__gt=Now() + span)  # of before the clock was set back
+        held = len(self._unknowns) if self._unknowns is not None else 0
+        waiting = Sighting.objects.filter(identity=None, person__isnull=False)[:_BULK].count()
+        waiting += UnknownTemplate.objects.filter(linked_at=None)[:_BULK].count()
+        state: dict[str, Any] = {"owner": self.owner, "heartbeat_at": Now(), "templates": held, "waiting": waiting}
+        if not LinkerState.objects.filter(free | ahead, pk=1).update(**state):
+            if LinkerState.objects.filter(pk=1).exists():
+                raise NotLeading
+            LinkerState.objects.create(pk=1, **state)
+        self._renewed_at = time.monotonic()
+
+    def _hold(self) -> None:
+        """In each transaction: this one still leads, until the end of it. Raises NotLeading."""
+        one_after_the_other()
+        if not LinkerState.objects.select_for_update(no_key=True).filter(pk=1, owner=self.owner).exists():
+            raise NotLeading
+
+    def _stand_by(self) -> None:
+        self._renewed_at = float("-inf")
+        self._unknowns = None  # whoever leads deletes and adds meanwhile
+        self._open.clear()
+
+    # --- enrolled people -----------------------------------------------------------------------------------------
+
+    @brief_transaction()
+    def _link_known(self, pk: uuid.UUID) -> int:
+        self._hold()
+        row = Sighting.objects.select_for_update(no_key=True).filter(pk=pk, identity=None).first()
+        if row is None or row.person_id is None:
+            return 0
+        identity, _ = Identity.objects.get_or_create(person_id=row.person_id)
+        self._assign(row, identity.pk, Link.HAND if row.link == Link.HAND else Link.RECOGNISED, None)
+        return 1
+
+    # --- unknown people ------------------------------------------------------------------------------------------
+
+    def _link_unknown(self, template: UnknownTemplate, unknowns: Unknowns) -> int:
+        embedding = opened([template]).get(template.pk)
+        found = unknowns.search(template.pack, embedding, top=_TOP) if embedding is not None else []
+        row = self._decide(template, found)
+        if row is None or embedding is None:
+            return 0
+        unknowns.add(template.pk, template.pack, embedding, camera=row.camera_id, seen=template.seen_at)
+        return 1
+
+    @brief_transaction()
+    def _decide(self, template: UnknownTemplate, found: Sequence[Found]) -> Sighting | None:
+        """Gives the template's sighting its identity; None where there is nothing to decide any more."""
+        self._hold()
+        row = Sighting.objects.select_for_update(no_key=True).filter(pk=template.sighting_id).first()
+        there = UnknownTemplate.objects.filter(pk=template.pk).update(linked_at=timezone.now())
+        if row is None or not there:
+            return None
+        if row.link == Link.HAND or row.person_id is not None or row.verdict != Verdict.UNKNOWN:
+            return row
+        contenders = _contenders(row, found)
+        decision = decide(conflicts.span_of(row), contenders, ways(), _limits(template.pack))
+        if row.identity_id is None:
+            self._give(row, decision)
+        else:
+            self._give_again(row, decision, contenders)
+        return row
+
+    def _give(self, row: Sighting, decision: LinkDecision) -> None:
+        if decision.identity is not None:
+            self._assign(row, decision.identity, Link.LINKED, decision.similarity)
+        else:
+            self._assign(row, Identity.objects.create().pk, Link.NEW, None)
+
+    def _give_again(self, row: Sighting, decision: LinkDecision, contenders: Sequence[Contender]) -> None:
+        """A better look at a track that has an identity already: it may turn out to be somebody else's."""
+        before = row.identity_id
+        if decision.identity == before or before is None:
+            if row.link == Link.LINKED:
+                Sighting.objects.filter(pk=row.pk).update(link_similarity=decision.similarity)
+            return
+        if row.link == Link.LINKED:
+            own = next((one.similarity for one in contenders if one.identity == before), None)
+            if decision.identity is None and own is not None and own >= _limits(row.pack).likely:
+                return  # it is not sure enough to be linked anew, nor so unlike that it must be taken back
+            self._give(row, decision)
+        elif decision.identity is not None:
+            if Sighting.objects.filter(identity=before).exclude(pk=row.pk).exists():
+                _propose(before, decision.identity, decision.similarity or 0.0)
+                return
+            self._assign(row, decision.identity, Link.LINKED, decision.similarity)
+            Identity.objects.filter(pk=before, person=None, label="").update(merged_into=decision.identity)
+
+    def _assign(self, row: Sighting, identity: int, link: Link, similarity: float | None) -> None:
+        row.identity_id, row.link, row.link_similarity, row.is_doubted = identity, link, similarity, False
+        row.save(update_fields=["identity", "link", "link_similarity", "is_doubted"])
+        conflicts.check(row)
+        if row.is_open and len(self._open) < _WATCHED:
+            self._open.add(row.pk)
+
+    def _look_again(self) -> None:
+        """Compares tracks that have ended since with their neighbours: they were in view for longer than was known."""
+        if not self._open or time.monotonic() - self._looked_at < _WATCH_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        still = set(Sighting.objects.filter(pk__in=self._open, is_open=True).values_list("pk", flat=True))
+        for pk in self._open - still:
+            self._check_ended(pk)
+        self._open = still
+
+    @brief_transaction()
+    def _check_ended(self, pk: uuid.UUID) -> None:
+        self._hold()
+        row = Sighting.objects.select_for_update(no_key=True).filter(pk=pk).first()
+        if row is not None:
+            conflicts.check(row)
+
+
+def _known() -> list[uuid.UUID]:
+    """Sightings of enrolled people that wait, the newest first; of many, the older ones are done at once here."""
+    waiting = Sighting.objects.filter(identity=None, person__isnull=False).order_by("-first_seen")
+    ids = list(waiting.values_list("pk", flat=True)[: _BACKLOG + 1])
+    if len(ids) > _BACKLOG:
+        with brief_transaction(), connection.cursor() as cursor:
+            one_after_the_other()
+            cursor.execute(_ALL_KNOWN, {"count": _BULK, "link": Link.RECOGNISED})
+    return ids[:_BATCH]
+
+
+def _templates() -> list[UnknownTemplate]:
+    return list(UnknownTemplate.objects.defer(None).filter(linked_at=None).order_by("id")[:_BATCH])
+
+
+def _limits(pack: str) -> Limits:
+    asked = threshold_of(pack)
+    return Limits.of(asked if asked is not None else current_pack().threshold)
+
+
+def _contenders(row: Sighting, found: Sequence[Found]) -> list[Contender]:
+    """Whose the templates are now, each identity by its best one, with their sightings nearest in time."""
+    floor = _limits(row.pack).likely
+    alike = {one.template: one.similarity for one in found if one.similarity >= floor}
+    if not alike:
+        return []
+    whose = UnknownTemplate.objects.filter(pk__in=alike, sighting__is_doubted=False, sighting__identity__person=None)
+    best: dict[int, float] = {}
+    owners = whose.exclude(sighting=row.pk).values_list("pk", "sighting__identity")
+    for template, identity in owners:
+        if identity is not None:
+            best[identity] = max(best.get(identity, -1.0), alike[template])
+    chosen = sorted(best, key=lambda identity: -best[identity])[:_CONTENDERS]
+    near = _near(row, chosen)
+    return [Contender(identity=one, similarity=best[one], near=tuple(near.get(one, ()))) for one in chosen]
+
+
+def _near(row: Sighting, identities: Sequence[int]) -> dict[int, list[Span]]:
+    """The sightings of each identity that are nearest to this one in time."""
+    found: dict[int, list[Span]] = {}
+    if identities:
+        with connection.cursor() as cursor:
+            cursor.execute(_NEAR, {"identities": list(identities), "end": row.last_seen, "own": row.pk})
+            for identity, camera, first, last in cursor.fetchall():
+                found.setdefault(identity, []).append(Span(camera=camera, first_seen=first, last_seen=last))
+    return found
+
+
+def _propose(one: int, other: int, similarity: float) -> None:
+    """Says that two identities may be one person, unless somebody has answered that."""
+    first, second = sorted((one, other))
+    MergeProposal.objects.get_or_create(first_id=first, second_id=second, defaults={"similarity": similarity})
+
+
+def waiting_since() -> timedelta | None:
+    """For how long nobody has linked; None while somebody does."""
+    row = LinkerState.objects.filter(pk=1).first()
+    if row is None or row.heartbeat_at is None:
+        return timedelta.max
+    silent = timezone.now() - row.heartbeat_at
+    return silent if silent > timedelta(seconds=2 * LEASE_SECONDS) else None

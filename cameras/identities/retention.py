@@ -1,0 +1,37 @@
+"""Templates of unknown people are kept for UNKNOWN_HOURS and no longer; then the keys that sealed them go as well."""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.models import DataKey
+from cameras.identities.locks import one_after_the_other
+from cameras.models import Identity, UnknownTemplate, unknown_scope
+from config.transactions import brief_transaction
+
+_MOST = 50_000  # rows a time: the next time goes on
+
+
+@brief_transaction()
+def prune_unknowns() -> int:
+    """Deletes what has expired (all, where linking is switched off); returns how many templates.
+
+    A key is shredded once nothing that is stored needs it and nothing more will be sealed under it. Identities of
+    nobody, to whom nothing belongs any more, go too.
+    """
+    one_after_the_other()
+    now = timezone.now()
+    over = UnknownTemplate.objects.all()
+    if settings.UNKNOWN_HOURS:
+        over = over.filter(expires_at__lte=now)
+    gone = UnknownTemplate.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:_MOST])).delete()[0]
+    needed = {unknown_scope(hour) for hour in UnknownTemplate.objects.datetimes("seen_at", "hour", tzinfo=UTC)}
+    last = unknown_scope(now - timedelta(hours=2 + settings.UNKNOWN_HOURS))
+    DataKey.objects.filter(scope__startswith="unknowns:", scope__lt=last).exclude(scope__in=needed).delete()
+    left = Identity.objects.filter(person=None, label="", sightings=None, merged_into=None, merged=None)
+    empty = left.filter(corrections=None, created_at__lt=now - timedelta(hours=1))
+    Identity.objects.filter(pk__in=list(empty.values_list("pk", flat=True)[:_MOST])).delete()
+    return gone
