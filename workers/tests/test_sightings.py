@@ -19,12 +19,12 @@ from alerts.models import Alert, Delivery
 from alerts.reporting import report_sighting
 from cameras.drops import Drop
 from cameras.leases import Lease, LeaseLost, take_lease
-from cameras.models import Camera, CameraLease, Sighting, Verdict
+from cameras.models import Camera, CameraLease, Sighting, UnknownTemplate, Verdict
 from cameras.services import add_camera
 from cameras.tests.factories import NOON
 from recognition.models import Person, Photo
 from recognition.services import delete_person
-from recognition.tests.factories import TemplateFactory, WatchlistEntryFactory
+from recognition.tests.factories import TemplateFactory, WatchlistEntryFactory, embedding
 from workers import sightings
 from workers.decision import Decision
 from workers.sightings import MOST_WAITING, CameraFacts, EventKind, SightingWriter, Watched
@@ -254,3 +254,23 @@ def test_what_rests_on_an_enhanced_photo_is_marked(desk: Desk, wanted: Person) -
     assert Sighting.objects.get(track=1).enhanced == "enlarged"
     assert Sighting.objects.get(track=2).enhanced == ""
     assert Alert.objects.get().enhanced == "enlarged"
+
+
+def test_an_unknown_face_is_handed_over_once_it_is_decided_and_once_more_at_the_end(desk: Desk) -> None:
+    seen = watched()
+    seen.evidence.add(embedding(1), 0.9)
+    desk.writer.changed(seen, urgent=True)
+    desk.writer.flush()
+    assert not UnknownTemplate.objects.exists()  # nothing is decided yet
+    seen.decision = Decision(verdict=Verdict.UNKNOWN, pack="compact-1")
+    desk.writer.changed(seen, urgent=True)
+    desk.writer.flush()
+    first = UnknownTemplate.objects.get()
+    seen.evidence.add(embedding(1), 0.8)
+    desk.writer.changed(seen, urgent=True)
+    desk.writer.flush()
+    assert UnknownTemplate.objects.get() == first  # the linker is not asked again with each look
+    seen.closed = True
+    desk.writer.changed(seen, urgent=True)
+    desk.writer.flush()
+    assert UnknownTemplate.objects.get() != first
