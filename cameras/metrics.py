@@ -1,4 +1,4 @@
-"""What /metrics says of cameras and sightings."""
+"""What /metrics says of cameras, of sightings, and of the linker that gives them their identities."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from django.utils import timezone
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from cameras import live
-from cameras.models import Camera, CameraEvent, EventKind, Sighting
+from cameras.models import Camera, CameraEvent, EventKind, LinkerState, Sighting
 
 _NAMES: Final = ("camera", "name")
 
@@ -26,6 +27,20 @@ def families() -> Iterator[Metric]:
     yield _counted("lynceus_camera_events_open", "What is wrong with cameras now.", "kind", EventKind, kinds)
     seen = Sighting.objects.filter(is_open=True).count()
     yield GaugeMetricFamily("lynceus_sightings_open", "People in view now, known or not.", value=seen)
+    yield from _linker()
+
+
+def _linker() -> Iterator[Metric]:
+    """Nothing of a linker that never was."""
+    row = LinkerState.objects.filter(pk=1).first()
+    if row is None:
+        return
+    held, waiting = "Templates of unknown people in memory.", "Sightings that wait for their identity."
+    yield GaugeMetricFamily("lynceus_linker_templates", held, value=row.templates)
+    yield GaugeMetricFamily("lynceus_linker_waiting", waiting, value=row.waiting)
+    if row.heartbeat_at is not None:
+        silent = max(0.0, (timezone.now() - row.heartbeat_at).total_seconds())
+        yield GaugeMetricFamily("lynceus_linker_silent_seconds", "Since the linker was heard of.", value=silent)
 
 
 def _counted(name: str, said: str, label: str, values: Iterable[str], found: Iterable[str]) -> Metric:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from prometheus_client.core import Metric
 
 from cameras import live, metrics
 from cameras.live import State, Status, View
-from cameras.models import Camera, CameraEvent, EventKind
+from cameras.models import Camera, CameraEvent, EventKind, LinkerState
 from cameras.tests.factories import NOON, CameraFactory
 
 pytestmark = pytest.mark.django_db
@@ -70,3 +72,14 @@ def test_of_a_camera_nobody_speaks_for_nothing_is_measured(camera: Camera) -> No
     assert sum(now["lynceus_camera_views"].values()) == 0
     assert "lynceus_camera_frames_per_second" not in now
     assert "lynceus_camera_restarts_total" not in now
+
+
+def test_the_linker_is_measured() -> None:
+    assert not any(name.startswith("lynceus_linker") for name in found())
+    said = LinkerState.objects.create(pk=1, owner="one", templates=7, waiting=2)
+    assert "lynceus_linker_silent_seconds" not in found()
+    LinkerState.objects.filter(pk=said.pk).update(heartbeat_at=timezone.now() - timedelta(seconds=90))
+    families = found()
+    assert families["lynceus_linker_templates"] == {(): 7}
+    assert families["lynceus_linker_waiting"] == {(): 2}
+    assert families["lynceus_linker_silent_seconds"][()] == pytest.approx(90, abs=30)
