@@ -12,10 +12,10 @@ from typing import Final
 
 from django.db.models import Q
 
-from cameras.identities.linking import SLACK, Limits, Span, Standing, Ways, gap, standing
+from cameras.identities.limits import limits_of
+from cameras.identities.linking import SLACK, Span, Standing, Ways, gap, standing
 from cameras.identities.ways import ways
 from cameras.models import ConflictKind, Link, Sighting, SightingConflict
-from recognition.packs import current_pack, threshold_of
 
 _NEIGHBOURS: Final = 3  # on each side in time
 MOST: Final = 20_000  # the newest sightings of an identity that are looked through
@@ -105,6 +105,4 @@ def _is_enough(row: Sighting, how: Standing) -> bool:
     if row.link == Link.NEW:
         return True  # it is theirs before the other one is
     similarity = row.similarity if row.link == Link.RECOGNISED else row.link_similarity
-    asked = threshold_of(row.pack)
-    limits = Limits.of(asked if asked is not None else current_pack().threshold)
-    return similarity is not None and similarity >= limits.asked(how)
+    return similarity is not None and similarity >= limits_of(row.pack).asked(how)

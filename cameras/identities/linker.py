@@ -22,7 +22,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from cameras.identities import conflicts
-from cameras.identities.linking import Contender, Limits, LinkDecision, Span, decide
+from cameras.identities.limits import limits_of
+from cameras.identities.linking import Contender, LinkDecision, Span, decide
 from cameras.identities.locks import one_after_the_other
 from cameras.identities.unknowns import Found, Unknowns, opened
 from cameras.identities.ways import ways
@@ -30,7 +31,6 @@ from cameras.models import Identity, Link, LinkerState, MergeProposal, Sighting,
 from cameras.photo_search.running import run_waiting
 from config.transactions import brief_transaction
 from recognition.engine import Embedding
-from recognition.packs import current_pack, threshold_of
 
 _log = logging.getLogger(__name__)
 
@@ -198,7 +198,7 @@ class Linker:
         if row.link == Link.HAND or row.person_id is not None or row.verdict != Verdict.UNKNOWN:
             return row
         contenders = _contenders(row, found)
-        decision = decide(conflicts.span_of(row), contenders, ways(), _limits(template.pack))
+        decision = decide(conflicts.span_of(row), contenders, ways(), limits_of(template.pack))
         if row.identity_id is None:
             self._give(row, decision)
         else:
@@ -220,7 +220,7 @@ class Linker:
             return
         if row.link == Link.LINKED:
             own = next((one.similarity for one in contenders if one.identity == before), None)
-            if decision.identity is None and own is not None and own >= _limits(row.pack).likely:
+            if decision.identity is None and own is not None and own >= limits_of(row.pack).likely:
                 return  # it is not sure enough to be linked anew, nor so unlike that it must be taken back
             self._give(row, decision)
         elif decision.identity is not None:
@@ -270,14 +270,9 @@ def _templates() -> list[UnknownTemplate]:
     return list(UnknownTemplate.objects.defer(None).filter(linked_at=None).order_by("id")[:_BATCH])
 
 
-def _limits(pack: str) -> Limits:
-    asked = threshold_of(pack)
-    return Limits.of(asked if asked is not None else current_pack().threshold)
-
-
 def _contenders(row: Sighting, found: Sequence[Found]) -> list[Contender]:
     """Whose the templates are now, each identity by its best one, with their sightings nearest in time."""
-    floor = _limits(row.pack).likely
+    floor = limits_of(row.pack).likely
     alike = {one.template: one.similarity for one in found if one.similarity >= floor}
     if not alike:
         return []
