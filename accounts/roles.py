@@ -47,6 +47,7 @@ _ADMINISTER = [
     "recognition.change_packinuse",
     *(f"cameras.{verb}_camera" for verb in ("add", "change", "delete")),
     "cameras.view_cameraevent",
+    "cameras.delete_photosearch",
     *(
         f"cameras.{verb}_{model}"
         for verb in ("add", "change", "delete")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import ApiKey, AuditEvent, User
 
 Actor = User | AnonymousUser | None
+_WORDS: Final = frozenset({"name", "reason", "note"})  # details that people wrote
 
 
 def record(*, actor: Actor, verb: str, target: str, **detail: str | int | float | bool | list[str] | None) -> None:
@@ -24,6 +28,19 @@ def record(*, actor: Actor, verb: str, target: str, **detail: str | int | float 
         target=target[:100],
         detail=detail,
     )
+
+
+def forget_words(targets: Collection[str], *, filters: Collection[str] = ()) -> None:
+    """Takes what people wrote (names of files, reasons) out of events about these targets, because somebody has the
+    right that nothing about them stays. Who did what when remains. `filters`: also of events that were limited so."""
+    about = Q(target__in=targets)
+    for one in filters:
+        about |= Q(detail__filters__contains=[one])
+    for event in AuditEvent.objects.filter(about):
+        left = {key: value for key, value in event.detail.items() if key not in _WORDS}
+        if left != event.detail:
+            event.detail = left
+            event.save(update_fields=["detail"])
 
 
 @transaction.atomic

@@ -20,7 +20,7 @@ from accounts.services import Actor, record
 from alerts import lifecycle
 from alerts.errors import AlertError
 from alerts.models import CLIP, Alert, Attachment, StepKind
-from cameras.models import Camera
+from cameras.models import Camera, Link, Sighting
 from config.transactions import brief_transaction
 from recognition.engine import PhotoError, decode_photo
 
@@ -56,14 +56,15 @@ def attach(*, actor: Actor, alert: Alert, name: str, data: bytes) -> Attachment:
 
 @brief_transaction()
 def attach_clip(*, alert_id: int, name: str, data: bytes) -> Attachment | None:
-    """Adds what a camera saw around the alert's sighting; None where the alert has its clip already.
+    """Adds what a camera saw around the alert's sighting; None where the alert has its clip already, or
+    everything about who was seen was erased.
 
     Nobody but a worker adds clips. Raises AlertError, also where the alert is gone.
     """
     kind = clip_kind(data)
     row = Alert(pk=alert_id)
     list(Alert.objects.select_for_update(no_key=True).filter(pk=alert_id))  # of two who add it one is first
-    if clips(row).exists():
+    if clips(row).exists() or Sighting.objects.filter(alerts=alert_id, link=Link.ERASED).exists():
         return None
     return _add(None, lifecycle.touched(row), name, kind, data)
 

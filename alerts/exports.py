@@ -8,10 +8,7 @@ in the audit trail, with the sum of the file itself.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +21,7 @@ from alerts import attachments, lifecycle, reviews
 from alerts.errors import AlertError
 from alerts.models import CLIP, Alert, AlertStep, StepKind
 from cameras import shots
+from cameras.bundles import zipped
 from cameras.models import Sighting
 from cameras.services import shot_of
 from config.transactions import brief_transaction
@@ -31,7 +29,6 @@ from recognition.engine import EngineError
 from recognition.packs import current_pack
 from recognition.photos import PHOTOS_AT_ONCE
 
-MANIFEST = "SHA256SUMS"
 _README = """An alert of Lynceus, exported as evidence.
 
 alert.json      what was seen, where and when, how alike, who decided what, and every step of its history
@@ -72,7 +69,7 @@ def export(*, actor: User, alert: Alert, reason: str) -> Evidence:
         if picture is not None:
             files["best-shot.jpg"] = picture
         files |= _clips(row)
-        data = _zipped(files, now)
+        data = zipped(files, now)
         digest = hashlib.sha256(data).hexdigest()
         lifecycle.add_step(row.pk, StepKind.EXPORTED, actor, f"{why} (SHA-256 {digest})"[: lifecycle.MOST_TEXT])
         record(actor=actor, verb="exported", target=f"alert {row.pk}", reason=why[:500], sha256=digest)
@@ -149,15 +146,6 @@ def _facts(alert: Alert, actor: User, reason: str, now: datetime) -> bytes:
         for step in AlertStep.objects.filter(alert=alert)
     ]
     return json.dumps(facts, indent=2, ensure_ascii=False).encode()
-
-
-def _zipped(files: Mapping[str, bytes], now: datetime) -> bytes:
-    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in {**files, MANIFEST: sums.encode()}.items():
-            archive.writestr(zipfile.ZipInfo(name, now.timetuple()[:6]), data)
-    return written.getvalue()
 
 
 def _time(moment: datetime | None) -> str | None:

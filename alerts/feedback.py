@@ -26,9 +26,9 @@ from django.utils import timezone
 from accounts import vault
 from accounts.models import AuditEvent, User
 from accounts.services import Actor, record
-from cameras import shots
 from alerts.models import Alert, AlertState, AlertStep, Dismissal, NotThisPerson, StepKind
-from cameras.models import Sighting
+from cameras import shots
+from cameras.models import Link, Sighting
 from cameras.services import shot_of
 from config.transactions import brief_transaction
 from recognition.engine import Embedding, EngineError
@@ -149,6 +149,9 @@ def _keep(alert_id: int, person_id: int, pack: str, embedding: Embedding) -> Not
     """Writes the row, unless the alert was opened again or the person deleted while the face was looked at."""
     # In the order in which whoever reports a sighting locks them.
     person = Person.objects.select_for_update(no_key=True).filter(pk=person_id).first()
+    shown = Sighting.objects.select_for_update(no_key=True).filter(alerts=alert_id).exclude(link=Link.ERASED)
+    if not shown.exists():
+        return None
     alert = Alert.objects.select_for_update(no_key=True).filter(pk=alert_id, person=person_id, **_DISMISSED).first()
     if alert is None or person is None or NotThisPerson.objects.filter(alert=alert, pack=pack).exists():
         return None

@@ -25,7 +25,7 @@ from alerts.rules.facts import Firing, SightingFacts, facts_of
 from alerts.rules.history import StoredHistory
 from alerts.rules.raising import REVIEWERS, Match, is_told, one_after_the_other, raise_for_events, raise_for_sighting
 from cameras.events import Change
-from cameras.models import CameraEvent, Passage, Sighting, Verdict, Zone
+from cameras.models import CameraEvent, Link, Passage, Sighting, Verdict, Zone
 from cameras.services import SightingRecord, write_sighting
 from config.transactions import brief_transaction
 from recognition.models import WatchlistEntry
@@ -222,8 +222,8 @@ def _rename(told: Sequence[Alert], row: Sighting, match: Match, facts: SightingF
 
     What was said is kept in the history. An alert that somebody has decided stays as it was decided.
     """
-    if row.verdict == Verdict.UNDECIDED:
-        return []
+    if row.verdict == Verdict.UNDECIDED or row.link in (Link.HAND, Link.ERASED):
+        return []  # what people say of whom it shows, `alerts.reassigning` puts into alerts
     person = match.person.pk if match.person is not None else None
     others = [
         alert

@@ -29,7 +29,11 @@ from recognition.models import Category, Person, Watchlist
 REMOVALS_KEPT: Final = timedelta(days=2)  # an older page is signed out by now
 
 _CAMERA_RULES = (
-    ("Camera trouble", Severity.HIGH, (EventKind.DOWN, EventKind.FROZEN, EventKind.BLACK, EventKind.COVERED)),
+    (
+        "Camera trouble",
+        Severity.HIGH,
+        (EventKind.DOWN, EventKind.FROZEN, EventKind.BLACK, EventKind.COVERED, EventKind.CLOCK),
+    ),
     ("Camera view changed", Severity.MEDIUM, (EventKind.DEFOCUSED, EventKind.MOVED)),
 )
 

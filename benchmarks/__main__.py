@@ -20,16 +20,24 @@ from benchmarks.text import NONE, p50_p95, table
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--seconds", type=float, default=40.0, help="how long each phase is measured (default 40)")
-    parser.add_argument("--only", choices=["frame-path", "alerts", "recognition"], help="one of the tables")
+    parser.add_argument(
+        "--only", choices=["frame-path", "alerts", "recognition", "history", "linking"], help="one table"
+    )
     options = parser.parse_args()
     outside = dict(os.environ)  # what follows points this process to a folder of its own
     if options.only in (None, "frame-path"):
         print(_frame_path(options.seconds), flush=True)
     # In processes of their own: each has its folder, and numpy's threads are set before it is imported.
-    others = {"alerts": ["benchmarks.rules", "benchmarks.live"], "recognition": ["benchmarks.recognition"]}
+    others = {
+        "alerts": ["benchmarks.rules", "benchmarks.live"],
+        "recognition": ["benchmarks.recognition"],
+        "history": ["benchmarks.history"],
+        "linking": ["benchmarks.unknowns", "benchmarks.linking"],
+    }
     codes = []
     for name, modules in others.items():
-        if options.only in (None, name):
+        # Ten million sightings take longer than all the others: only where they are asked for.
+        if options.only == name or (options.only is None and name != "history"):
             codes += [
                 subprocess.run([sys.executable, "-m", one], env=outside, check=False).returncode for one in modules
             ]

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import site
+from benchmarks import rates, site
 from benchmarks.heads import Head, people
 from benchmarks.looked import Looked
 from benchmarks.scores import MIN_IOU, iou
@@ -37,7 +37,6 @@ from recognition.engine.types import Floats
 FPS = 5
 SIZES = (10, 50)
 TRIALS = 12
-ROUNDS = 2000
 FEWEST = 4  # people who walk in a clip of their own
 SMALLEST = 24  # pixels of a face that fills the gallery only
 
@@ -266,16 +265,7 @@ def _rate(row: Row, of: Callable[[Outcome], bool], counts: Callable[[Outcome], b
     for outcome in row.outcomes:
         if of(outcome):
             people_.setdefault(outcome.person, []).append(counts(outcome))
-    if not people_:
-        return "—"
-    hits = np.array([sum(found) for found in people_.values()])
-    totals = np.array([len(found) for found in people_.values()])
-    if not hits.any():
-        return f"0 of {totals.sum()} ({len(people_)} people: below {100 * (1 - 0.05 ** (1 / len(people_))):.0f} %)"
-    drawn = np.random.default_rng(1).integers(len(hits), size=(ROUNDS, len(hits)))
-    low, high = np.quantile(hits[drawn].sum(axis=1) / totals[drawn].sum(axis=1), [0.025, 0.975])
-    share = f"{100 * hits.sum() / totals.sum():.1f} % ({100 * low:.1f} to {100 * high:.1f} %)"
-    return f"{share}, {hits.sum()} of {totals.sum()}"
+    return rates.told(people_)
 
 
 def _flickers(row: Row) -> str:

@@ -37,9 +37,9 @@ class Said:
     person: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Closed:
-    """How a track ended. `first_at` and `decided_at` are seconds of the clip."""
+    """How a track ended. `first_at`, `last_at` and `decided_at` are seconds of the clip; `mean`: of its best looks."""
 
     number: int
     verdict: Verdict
@@ -48,6 +48,8 @@ class Closed:
     frames: int
     looks: int
     first_at: float
+    last_at: float
+    mean: Embedding | None
     decided_at: float | None
 
 
@@ -112,6 +114,8 @@ class _Writer:
                     frames=watched.frames,
                     looks=watched.evidence.count,
                     first_at=(watched.first_at - _BEGAN).total_seconds(),
+                    last_at=(watched.last_at - _BEGAN).total_seconds(),
+                    mean=watched.evidence.mean(),
                     decided_at=(watched.decided_at - _BEGAN).total_seconds() if watched.decided_at else None,
                 )
             )

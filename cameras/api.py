@@ -26,6 +26,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.problems import Conflict, NotNow
 from cameras import live, release, selectors, services
+from cameras.history.api import paged
+from cameras.history.serializers import SightingFilter
 from cameras.models import Camera, CameraEvent, CameraHour, Sighting
 from cameras.serializers import (
     CameraEventSerializer,
@@ -34,7 +36,6 @@ from cameras.serializers import (
     CameraStatusesSerializer,
     EventFilter,
     RateFilter,
-    SightingFilter,
     SightingSerializer,
     SpanFilter,
 )
@@ -201,7 +202,13 @@ class SightingsView(RetrieveModelMixin, GenericViewSet[Sighting]):
 
     @extend_schema(parameters=[SightingFilter])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        found = SightingFilter(data=request.query_params).rows(selectors.sightings, "first_seen")
+        """By one filter and a span, a page is full and there is a way back. By several, a page may be short, or empty,
+        and yet have a `next`: follow it."""
+        asked = SightingFilter(data=request.query_params)
+        filters = asked.filters()
+        if not asked.is_simple:
+            return paged(request, filters)
+        found = asked.rows(selectors.sightings, "first_seen")
         wanted = release.released if "person" in request.query_params else release.marked
         page = self.paginate_queryset(wanted(found))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)

@@ -15,6 +15,7 @@ class CamerasConfig(AppConfig):
             receivers,  # noqa: F401  (connects: sightings follow when people are merged)
         )
         from cameras.allowed import camera_network
+        from cameras.movement import receivers as _sums  # noqa: F401  (connects: sums follow corrections)
         from recognition.metrics import on_scrape
 
         camera_network()  # a wrong setting stops the start

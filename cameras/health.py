@@ -3,7 +3,8 @@
 `watch_cameras` looks every few seconds at what Redis holds of every camera, and goes on from what the last look found
 (`CameraWatch`): it opens and closes events (`cameras.events`) and sums up hours (`cameras.hours`). One look is made at
 a time, by whichever worker; running it twice changes nothing, and time in which nobody looked counts for nothing:
-neither as online nor as down. While Redis is away nothing is said of any camera. Times are the database's.
+neither as online nor as down. While Redis is away nothing is said of any camera. Times are the database's; how far the
+clocks of workers are from that one stands in their leases, and a clock that is wrong is an event of their cameras.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from redis.exceptions import RedisError
 from cameras import live
 from cameras.events import Events
 from cameras.hours import COUNTS, Hours, remember
+from cameras.leases import is_live
 from cameras.live import State, Status, View
-from cameras.models import Camera, CameraEvent, CameraHour, CameraWatch, EventKind
+from cameras.models import Camera, CameraEvent, CameraHour, CameraLease, CameraWatch, EventKind
 from cameras.schedule import is_scheduled
 from config.log import redact
 from config.transactions import brief_transaction
@@ -31,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 GAP_SECONDS: Final = 30.0  # longer between two looks, and nobody knows what was in between
 UP_SECONDS: Final = 5.0  # for so long it must give pictures until it counts as up again
+CLOCK_SECONDS: Final = 2.0  # a clock that is off by more is wrong
 
 _LOCK: Final = 0x4C594E02  # any constant: one look at a time
 _VIEWS: Final = frozenset(EventKind(view.value) for view in View if view is not View.CLEAR)
@@ -65,7 +68,7 @@ def look(cameras: Iterable[Camera], statuses: Mapping[int, Status], *, now: date
     """Writes down what has changed since the last look. Call it in a transaction, one at a time."""
     watches = CameraWatch.objects.in_bulk()
     anybody = any(status.worker for status in statuses.values())
-    hours, events = Hours(now), Events(now)
+    hours, events, clocks = Hours(now), Events(now), _clocks()
     looked, unwanted = list[CameraWatch](), list[int]()
     for camera in cameras:
         status = statuses[camera.pk]
@@ -83,6 +86,7 @@ def look(cameras: Iterable[Camera], statuses: Mapping[int, Status], *, now: date
         _follow(watch, status, now)
         looked.append(watch)
         _judge(events, camera, watch, status, anybody)
+        _judge_clock(events, camera, clocks.get(camera.pk), now)
     CameraWatch.objects.filter(camera__in=unwanted).delete()  # it begins anew when it is wanted again
     _save(looked)
     hours.save()
@@ -140,6 +144,33 @@ def _judge(events: Events, camera: Camera, watch: CameraWatch, status: Status, a
     events.close(camera.pk, _VIEWS - {shown}, ended_at=now)
     if shown is not None:
         events.open(camera, shown, since=now)
+
+
+def _clocks() -> dict[int, CameraLease]:
+    """The leases of cameras whose workers' clocks were measured, by camera."""
+    return CameraLease.objects.filter(is_live(), clock_offset__isnull=False).in_bulk()
+
+
+def _judge_clock(events: Events, camera: Camera, lease: CameraLease | None, now: datetime) -> None:
+    """Whether what the camera sees gets the right time. Of one that nobody runs nothing new is known."""
+    if lease is None or lease.clock_offset is None:
+        return
+    if abs(lease.clock_offset) <= CLOCK_SECONDS:
+        events.close(camera.pk, [EventKind.CLOCK], ended_at=now)
+        return
+    events.open(camera, EventKind.CLOCK, since=now, detail=_what_clock(lease.worker, lease.clock_offset))
+
+
+def _what_clock(worker: str, offset: float) -> str:
+    """What is wrong with a clock, what follows, and what to do, in sentences for people."""
+    whose = f"the camera worker {worker}" if worker else "the camera's worker"
+    seconds = abs(offset)
+    span = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return (
+        f"The clock of {whose} is {span} {'ahead of' if offset > 0 else 'behind'} the database's. What the camera sees "
+        "is stored with a wrong time, and whoever passes other cameras too seems to be in two places. Let that "
+        "machine set its clock by NTP (chrony, or “timedatectl set-ntp true”); this ends by itself then."
+    )
 
 
 def _why_down(status: Status, anybody: bool) -> str:

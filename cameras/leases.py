@@ -2,14 +2,18 @@
 
 A conditional UPDATE takes a lease when it is free or over, and raises its epoch. Every write of a sighting names the
 epoch it was made under; a worker that lost its lease can not write any more (fencing). All comparisons use the
-database's clock, so that the clocks of workers may differ.
+database's clock, so that the clocks of workers may differ. But what cameras see has the time of the worker's clock: how
+far that one is off is measured with each renewal (`ClockGauge`) and stands in the lease.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from django.conf import settings
 from django.db import connection
@@ -17,6 +21,8 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from cameras.models import CameraLease
+
+_MEASURED: Final = 10  # how many measurements of a clock are remembered
 
 
 class LeaseLost(Exception):
@@ -45,6 +51,35 @@ class Standing:
     schedule: str
 
 
+class ClockGauge:
+    """By how many seconds this process's clock is ahead of the database's, from the renewals of its leases.
+
+    The database's time is somewhere between asking and answer, so that a measurement is right to half of what that
+    took: of the last ones the one that took least counts. A clock that is set is noticed once those are over.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._last: deque[tuple[float, float]] = deque(maxlen=_MEASURED)  # seconds on the way, and the offset
+
+    @property
+    def offset(self) -> float | None:
+        """None: nothing was measured yet."""
+        return round(min(self._last)[1], 3) if self._last else None
+
+    def now(self) -> float:
+        return self._clock()
+
+    def take(self, *, asked: float, answered: float, began: float, ended: float) -> None:
+        """A measurement: when it was asked and answered by this clock, and when that began and ended by the database's.
+
+        All in seconds since 1970. One during which this clock was set back is worth nothing.
+        """
+        on_the_way = (answered - asked) - (ended - began)
+        if on_the_way >= 0:
+            self._last.append((on_the_way, (asked + answered) / 2 - (began + ended) / 2))
+
+
 # Rows that somebody is writing a sighting under are left out of the renewal, not waited for: one slow write must not
 # hold up the leases of all other cameras of the process. They are renewed a second later.
 _RENEW = """
@@ -54,11 +89,13 @@ WITH mine AS (
     SELECT lease.camera_id FROM cameras_cameralease AS lease JOIN mine USING (camera_id, owner, epoch)
     ORDER BY lease.camera_id FOR NO KEY UPDATE OF lease SKIP LOCKED
 ), renewed AS (
-    UPDATE cameras_cameralease AS lease SET expires_at = statement_timestamp() + make_interval(secs => %s)
+    UPDATE cameras_cameralease AS lease SET expires_at = statement_timestamp() + make_interval(secs => %s),
+        clock_offset = coalesce(%s, clock_offset)
     FROM at_rest WHERE lease.camera_id = at_rest.camera_id
 )
 SELECT mine.camera_id, lease.camera_id IS NOT NULL, camera.id IS NOT NULL, coalesce(lease.handover, false),
-    coalesce(camera.revision, 0), coalesce(camera.enabled, false), coalesce(camera.schedule, '')
+    coalesce(camera.revision, 0), coalesce(camera.enabled, false), coalesce(camera.schedule, ''),
+    extract(epoch FROM statement_timestamp())::float8, extract(epoch FROM clock_timestamp())::float8
 FROM mine
 LEFT JOIN cameras_cameralease AS lease USING (camera_id, owner, epoch)
 LEFT JOIN cameras_camera AS camera ON camera.id = mine.camera_id
@@ -78,7 +115,14 @@ def take_lease(*, camera_id: int, owner: str, worker: str = "") -> Lease | None:
     taken = (
         CameraLease.objects.exclude(is_live())
         .filter(camera=camera_id)
-        .update(owner=owner, worker=worker, epoch=F("epoch") + 1, expires_at=Now() + _span(), handover=False)
+        .update(
+            owner=owner,
+            worker=worker,
+            epoch=F("epoch") + 1,
+            expires_at=Now() + _span(),
+            handover=False,
+            clock_offset=None,
+        )
     )
     if not taken:
         return None
@@ -86,14 +130,22 @@ def take_lease(*, camera_id: int, owner: str, worker: str = "") -> Lease | None:
     return Lease(camera_id=camera_id, owner=owner, epoch=row.epoch) if row is not None else None
 
 
-def renew_leases(leases: Sequence[Lease]) -> dict[int, Standing]:
-    """Holds those leases for longer that are still ours, in one statement; how each stands, by camera."""
+def renew_leases(leases: Sequence[Lease], gauge: ClockGauge | None = None) -> dict[int, Standing]:
+    """Holds those leases for longer that are still ours, in one statement; how each stands, by camera.
+
+    With a gauge it is measured how far this process's clock is off, and what was measured before is written down.
+    """
     if not leases:
         return {}
+    gauge = gauge or ClockGauge()
     named = ([lease.camera_id for lease in leases], [lease.owner for lease in leases], [x.epoch for x in leases])
+    connection.ensure_connection()  # what connecting takes is not on the way of the question
     with connection.cursor() as cursor:
-        cursor.execute(_RENEW, [*named, settings.LEASE_SECONDS])
+        asked = gauge.now()
+        cursor.execute(_RENEW, [*named, settings.LEASE_SECONDS, gauge.offset])
+        answered = gauge.now()
         rows = cursor.fetchall()
+    gauge.take(asked=asked, answered=answered, began=rows[0][-2], ended=max(row[-1] for row in rows))
     return {
         camera_id: Standing(
             camera_id=camera_id,
@@ -104,7 +156,7 @@ def renew_leases(leases: Sequence[Lease]) -> dict[int, Standing]:
             enabled=enabled,
             schedule=schedule,
         )
-        for camera_id, is_ours, is_there, handover, revision, enabled, schedule in rows
+        for camera_id, is_ours, is_there, handover, revision, enabled, schedule, *_ in rows
     }
 
 
@@ -114,7 +166,8 @@ def release_leases(leases: Iterable[Lease]) -> None:
     for lease in leases:
         ours |= Q(camera=lease.camera_id, owner=lease.owner, epoch=lease.epoch)
     if ours:
-        CameraLease.objects.filter(ours).update(expires_at=None, owner="", worker="", handover=False)
+        freed = {"expires_at": None, "owner": "", "worker": "", "handover": False, "clock_offset": None}
+        CameraLease.objects.filter(ours).update(**freed)
 
 
 def ask_handover(camera_ids: Iterable[int]) -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from cameras.movement import summing
+
 
 @shared_task(ignore_result=True)
-def sum_up() -> None: ...
+def sum_up() -> None:
+    summing.sum_up()

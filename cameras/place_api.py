@@ -81,18 +81,21 @@ class PlansView(TakesPhotos, ListModelMixin, RetrieveModelMixin, GenericViewSet[
         wanted.is_valid(raise_exception=True)
         values = wanted.validated_data
         with _problems():
-            plan = places.add_plan(actor=request.user, name=values["name"], image=values["image"].read())
+            plan = places.add_plan(actor=request.user, **values | {"image": values["image"].read()})
         return _created(self.get_serializer(plan).data, "api-plan-detail", plan.pk)
 
     @extend_schema(request=PlanChange, responses=PlanSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Renames the plan, and puts cameras on it."""
+        """Renames the plan, says how wide it is, and puts cameras on it."""
         plan = self.get_object()
         wanted = PlanChange(data=request.data)
         wanted.is_valid(raise_exception=True)
         with _problems(), transaction.atomic():
             if "name" in wanted.validated_data:
                 places.rename_plan(actor=request.user, plan=plan, name=wanted.validated_data["name"])
+            if "metres_wide" in wanted.validated_data:
+                metres_wide = wanted.validated_data["metres_wide"]
+                places.measure_plan(actor=request.user, plan=plan, metres_wide=metres_wide)
             if "cameras" in wanted.validated_data:
                 _arrange(request, plan, wanted.validated_data["cameras"])
         return Response(self.get_serializer(self.get_object()).data)

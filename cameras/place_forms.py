@@ -10,7 +10,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
 
-from cameras.models import Anchor, Camera, CameraGroup, CameraPlace, Ground, Shape, SitePlan, Zone
+from cameras.models import METRES_WIDE, Anchor, Camera, CameraGroup, CameraPlace, Ground, Shape, SitePlan, Zone
 from cameras.plan_images import MOST_BYTES
 from cameras.zones import RADIUS_M, ZoneError, clean_zone
 from recognition.models import NAME_LENGTH
@@ -196,6 +196,18 @@ def _typed(zone: Zone) -> dict[str, Any]:
     return {"name": zone.name, "shape": zone.shape, **where}
 
 
+def _metres_wide() -> forms.FloatField:
+    return forms.FloatField(
+        required=False,
+        min_value=METRES_WIDE[0],
+        max_value=METRES_WIDE[1],
+        label="So many metres wide",
+        widget=forms.NumberInput(attrs=_NUMBER),
+        help_text="How far it is on the site from the drawing's left edge to its right one. Distances between cameras"
+        " follow from it; empty: not known.",
+    )
+
+
 class PlanForm(forms.Form):
     """A new site plan."""
 
@@ -209,6 +221,7 @@ class PlanForm(forms.Form):
         widget=forms.ClearableFileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
         help_text="PNG, JPEG or WebP, 20 MB at most. Only its pixels are kept.",
     )
+    metres_wide = _metres_wide()
 
     def clean_image(self) -> bytes:
         sent: UploadedFile[Any] = self.cleaned_data["image"]
@@ -219,12 +232,13 @@ class PlanForm(forms.Form):
 
 
 class PlacesForm(forms.Form):
-    """A plan's name and where the cameras stand on it, in percent; `add` is put in the middle."""
+    """A plan's name, how wide it is, and where the cameras stand on it, in percent; `add` is put in the middle."""
 
     name = forms.CharField(max_length=NAME_LENGTH, widget=forms.TextInput(attrs=_NAME))
+    metres_wide = _metres_wide()
 
     def __init__(self, data: Sent = None, *, plan: SitePlan) -> None:
-        super().__init__(data, initial={"name": plan.name})
+        super().__init__(data, initial={"name": plan.name, "metres_wide": plan.metres_wide})
         self.places = list(_places(plan))
         self.fields["add"] = forms.ModelChoiceField(
             queryset=Camera.objects.exclude(plan_place__plan=plan),

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from cameras.masks import MOST_CORNERS
-from cameras.models import Camera, CameraGroup, CameraPlace, SitePlan, Zone
+from cameras.models import METRES_WIDE, Camera, CameraGroup, CameraPlace, SitePlan, Zone
 from cameras.zones import ZoneError, clean_zone
 
 # The services say in words that a name is taken.
@@ -100,7 +100,7 @@ class PlanSerializer(serializers.ModelSerializer[SitePlan]):
 
     class Meta:
         model = SitePlan
-        fields = ["id", "name", "width", "height", "image", "cameras", "created_at"]
+        fields = ["id", "name", "width", "height", "metres_wide", "image", "cameras", "created_at"]
         read_only_fields = ["width", "height", "created_at"]
         extra_kwargs: ClassVar[dict[str, Any]] = _NAME
 
@@ -108,17 +108,29 @@ class PlanSerializer(serializers.ModelSerializer[SitePlan]):
         return reverse("api-plan-image", args=[plan.pk])
 
 
+def _metres_wide() -> serializers.FloatField:
+    return serializers.FloatField(
+        required=False,
+        allow_null=True,
+        min_value=METRES_WIDE[0],
+        max_value=METRES_WIDE[1],
+        help_text="So many metres is the site from the plan's left edge to its right one; null: not known.",
+    )
+
+
 class PlanInput(serializers.Serializer[Any]):
     """A new plan."""
 
     name = serializers.CharField(max_length=200)
     image = serializers.FileField(allow_empty_file=True, help_text="PNG, JPEG or WebP, 20 MB at most.")
+    metres_wide = _metres_wide()
 
 
 class PlanChange(serializers.Serializer[Any]):
     """What is named is changed. `cameras` are then those on the plan, and no others."""
 
     name = serializers.CharField(max_length=200, required=False)
+    metres_wide = _metres_wide()
     cameras = PlacedSerializer(many=True, required=False)
 
 

@@ -50,7 +50,7 @@ def add_plan(request: PageRequest) -> HttpResponse:
         try:
             row = places.add_plan(actor=request.user, **form.cleaned_data)
         except ZoneError as error:
-            form.add_error("image", str(error))
+            form.add_error(error.field if error.field in form.fields else "image", str(error))
         except RecognitionError as error:
             form.add_error("name", str(error))
         else:
@@ -109,6 +109,8 @@ def _arrange(request: PageRequest, form: PlacesForm, row: SitePlan) -> bool:
         with transaction.atomic():
             if values["name"] != row.name:
                 places.rename_plan(actor=request.user, plan=row, name=values["name"])
+            if values["metres_wide"] != row.metres_wide:
+                places.measure_plan(actor=request.user, plan=row, metres_wide=values["metres_wide"])
             for place in form.places:
                 x, y = values[f"x-{place.camera_id}"] / 100, values[f"y-{place.camera_id}"] / 100
                 if values[f"off-{place.camera_id}"]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from django.db.models import Model
 
 from accounts.services import Actor, record
-from cameras.models import Anchor, Camera, CameraGroup, CameraPlace, Ground, SitePlan, Zone
+from cameras.models import METRES_WIDE, Anchor, Camera, CameraGroup, CameraPlace, Ground, SitePlan, Zone
 from cameras.plan_images import clean_plan_image
 from cameras.zones import ZoneError, clean_zone
 from config.transactions import brief_transaction
@@ -75,11 +75,19 @@ def remove_zone(*, actor: Actor, zone: Zone) -> None:
 
 
 @brief_transaction()
-def add_plan(*, actor: Actor, name: str, image: bytes) -> SitePlan:
+def add_plan(*, actor: Actor, name: str, image: bytes, metres_wide: float | None = None) -> SitePlan:
     """Adds a site plan from an uploaded picture, which is decoded within limits and drawn anew."""
     name = _free(SitePlan, "plan", name)
+    wide = _width(metres_wide)
     drawn = clean_plan_image(image)
-    plan = SitePlan(name=name, image=drawn.data, media_type=drawn.media_type, width=drawn.width, height=drawn.height)
+    plan = SitePlan(
+        name=name,
+        image=drawn.data,
+        media_type=drawn.media_type,
+        width=drawn.width,
+        height=drawn.height,
+        metres_wide=wide,
+    )
     with unique_name("plan", name):
         plan.save()
     record(actor=actor, verb="added", target=f"plan {plan.pk}")
@@ -93,6 +101,15 @@ def rename_plan(*, actor: Actor, plan: SitePlan, name: str) -> SitePlan:
     with unique_name("plan", plan.name):
         plan.save(update_fields=["name"])
     record(actor=actor, verb="changed", target=f"plan {plan.pk}")
+    return plan
+
+
+@brief_transaction()
+def measure_plan(*, actor: Actor, plan: SitePlan, metres_wide: float | None) -> SitePlan:
+    """Says how many metres a plan is wide, from which distances on it follow; None: nobody knows."""
+    plan.metres_wide = _width(metres_wide)
+    plan.save(update_fields=["metres_wide"])
+    record(actor=actor, verb="measured", target=f"plan {plan.pk}", metres_wide=plan.metres_wide)
     return plan
 
 
@@ -157,6 +174,14 @@ def _draw(zone: Zone, *, shape: str, points: object, radius_m: object, anchor: s
         raise ZoneError("anchor", "A zone is tested with the face or with where somebody stands. Choose one.")
     zone.shape, zone.anchor = shape, anchor
     zone.points, zone.radius_m = [list(point) for point in drawn.points], drawn.radius_m
+
+
+def _width(metres: float | None) -> float | None:
+    """How wide a plan is; raises ZoneError."""
+    low, high = METRES_WIDE
+    if metres is not None and not low <= metres <= high:  # no NaN either
+        raise ZoneError("metres_wide", "A plan is from 0.1 m to 100 km wide. Give its width in metres, or nothing.")
+    return metres
 
 
 def _free(model: type[Model], kind: str, name: str, but: int = 0) -> str:

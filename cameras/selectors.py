@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Min, QuerySet
 from django.utils import timezone
 
 from cameras.leases import is_live
@@ -73,32 +73,6 @@ class Cursor:
     def __str__(self) -> str:
         since = self.first_seen - datetime(1970, 1, 1, tzinfo=UTC)
         return f"{since // timedelta(microseconds=1)}_{self.id}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """A person's history in one line."""
-
-    sightings: int
-    cameras: int
-    last: Sighting | None
-
-
-def seen_before(cursor: Cursor | None, *, person: int | None = None, camera: int | None = None) -> QuerySet[Sighting]:
-    """Sightings, newest first, that come after the cursor in the list; all of them without one."""
-    found = sightings(person=person, camera=camera)
-    if cursor is None:
-        return found
-    earlier = Q(first_seen__lt=cursor.first_seen) | Q(first_seen=cursor.first_seen, id__lt=cursor.id)
-    return found.filter(earlier)
-
-
-def summary(person: int) -> Summary:
-    """How often and by how many cameras a person was seen, and the newest sighting."""
-    counted = Sighting.objects.filter(person=person).aggregate(
-        sightings=Count("id"), cameras=Count("camera_name", distinct=True)
-    )
-    return Summary(**counted, last=sightings(person=person).first())
 
 
 def zones() -> QuerySet[Zone]:

@@ -11,10 +11,9 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.ids import MAX_ID
 from cameras.live import State, Status, View
 from cameras.masks import MOST_CORNERS, MOST_POLYGONS, MaskError, Polygon, clean_masks
-from cameras.models import Camera, CameraEvent, CameraHour, EventKind, Sighting, Verdict
+from cameras.models import Camera, CameraEvent, CameraHour, EventKind, Sighting
 from cameras.schedule import ScheduleError, parse_schedule
 from cameras.sources import SourceError, parse_source
 from config.log import redact
@@ -210,15 +209,28 @@ class CameraHourSerializer(serializers.ModelSerializer[CameraHour]):
 
 
 # What is not released of a lead, and what it becomes.
-_LOCKED: dict[str, object] = {"person": None, "person_name": None, "similarity": None, "enhanced": "", "shot": None}
+_LOCKED: dict[str, object] = {
+    "person": None,
+    "person_name": None,
+    "similarity": None,
+    "enhanced": "",
+    "shot": None,
+    "identity": None,
+    "link": "",
+    "link_similarity": None,
+    "doubted": None,
+}
 
 
 class SightingSerializer(serializers.ModelSerializer[Sighting]):
     """A track as it is stored. While `lead` is true, reviewers have not confirmed whom it is taken for: person,
-    person_name, similarity and shot are null, and enhanced is empty."""
+    person_name, similarity, identity, link_similarity, doubted and shot are null, and enhanced and link are empty."""
 
     lead = serializers.BooleanField(source="is_lead", read_only=True)
     person_name = serializers.CharField(source="person.name", default=None, read_only=True)
+    doubted = serializers.BooleanField(
+        source="is_doubted", read_only=True, allow_null=True, help_text="It can not be theirs: they were elsewhere."
+    )
     shot = serializers.SerializerMethodField(help_text="Where the best shot is, as JPEG.")
 
     class Meta:
@@ -242,6 +254,10 @@ class SightingSerializer(serializers.ModelSerializer[Sighting]):
             "threshold",
             "enhanced",
             "quality",
+            "identity",
+            "link",
+            "link_similarity",
+            "doubted",
             "shot",
         ]
         read_only_fields = fields
@@ -270,12 +286,6 @@ class SpanFilter(serializers.Serializer[Any]):
         values = self.validated_data | more
         span = {f"{moment}__gte": values.pop("from", None), f"{moment}__lt": values.pop("to", None)}
         return read(**values).filter(**{limit: at for limit, at in span.items() if at is not None})
-
-
-class SightingFilter(SpanFilter):
-    person = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
-    camera = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
-    verdict = serializers.ChoiceField(choices=Verdict.choices, required=False)
 
 
 class EventFilter(SpanFilter):

@@ -61,6 +61,8 @@ _SEEN_BY_LOOP: Final = (
 )
 
 _DECIDED: Final = frozenset({"verdict", "person_id", "similarity", "threshold", "pack", "enhanced"})
+_SHOWN: Final = frozenset({"quality", "course", "sealed_shot", "shot_day"})  # what is nobody's of who was erased
+_SETTLED: Final = (Link.HAND, Link.ERASED)  # whose it is no camera says any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +242,7 @@ def write_sighting(sighting: SightingRecord) -> Saved:
         row.save(force_insert=True)
     else:
         row = _changed(before, values, person)
-    if row.link != Link.HAND:
+    if row.link not in _SETTLED:
         _keep_template(sighting, row, was_unknown=was_unknown)
     passages = _save_passages(row, sighting.passages) if sighting.passages else ()
     return Saved(row=row, created=before is None, passages=passages)
@@ -253,14 +255,16 @@ def _before(id_: uuid.UUID) -> Sighting | None:
 
 def _changed(row: Sighting, values: dict[str, Any], person: Person | None) -> Sighting:
     """Writes what is known by now. What a person has said of whom it shows stays as they said it."""
-    if row.link == Link.HAND:
+    if row.link == Link.ERASED:
+        values = {name: value for name, value in values.items() if name not in _DECIDED | _SHOWN}
+    elif row.link == Link.HAND:
         values = {name: value for name, value in values.items() if name not in _DECIDED}
     elif row.person_id != values["person_id"]:
         values |= {"identity_id": None, "link": "", "link_similarity": None, "is_doubted": False}
     Sighting.objects.filter(pk=row.pk).update(**values)
     for name, value in values.items():
         setattr(row, name, value)
-    if row.link != Link.HAND:
+    if row.link not in _SETTLED:
         row.person = person
     return row
 
@@ -347,11 +351,6 @@ def _without_person(sighting: SightingRecord) -> SightingRecord:
     """The sighting of somebody who was deleted since the gallery was read: it says nothing of whom they resembled."""
     verdict = Verdict.UNKNOWN if sighting.verdict is Verdict.KNOWN else sighting.verdict
     return replace(sighting, person_id=None, verdict=verdict, similarity=None, threshold=None, template=None)
-
-
-def move_sightings(*, kept: Person, gone: Person) -> int:
-    """Gives the sightings of a person to another one, who turned out to be the same; returns how many."""
-    return Sighting.objects.filter(person=gone).update(person=kept)
 
 
 def close_stale_sightings() -> int:

@@ -12,6 +12,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from accounts.htmx import PageRequest, render_page, wants_partial
 from accounts.ids import parse_id
 from cameras import availability, selectors
+from cameras.health import CLOCK_SECONDS
 from cameras.models import Camera
 from cameras.tiles import listing, mark, tiles, tiles_of
 from cameras.weeks import plan
@@ -66,9 +67,16 @@ def camera(request: PageRequest, pk: int) -> HttpResponse:
     now, is_whole = timezone.now(), not wants_partial(request)
     context: dict[str, object] = {"camera": row}
     if is_whole or partial == "sightings":
-        context["sightings"] = selectors.sightings(camera=pk)[:_RECENT] if can_see else []
+        seen = selectors.sightings(camera=pk).select_related("identity__person")
+        context["sightings"] = seen[:_RECENT] if can_see else []
     if is_whole or partial == "happened":
         context |= {"availability": availability.availability(row, now), "events": availability.events(row)}
     if is_whole:
-        context |= {"tile": tiles_of([row])[0], "plan": plan(row.schedule, now)}
+        context |= {"tile": tiles_of([row])[0], "plan": plan(row.schedule, now), **_clock(row)}
     return render_page(request, "cameras/detail.html", context, partial=partial)
+
+
+def _clock(row: Camera) -> dict[str, object]:
+    """How far the clock of the camera's worker is off, in seconds; None while nobody runs it."""
+    offset = selectors.attended().filter(camera=row).values_list("clock_offset", flat=True).first()
+    return {"clock": offset, "clock_is_wrong": offset is not None and abs(offset) > CLOCK_SECONDS}

@@ -23,5 +23,6 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(["recognition"], related_name="batch_tasks")
 app.autodiscover_tasks(["alerts"], related_name="feedback_tasks")
+app.autodiscover_tasks(["alerts"], related_name="erasing_tasks")
 for _name in ("identity_tasks", "movement_tasks", "search_tasks"):
     app.autodiscover_tasks(["cameras"], related_name=_name)

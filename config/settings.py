@@ -170,9 +170,12 @@ CELERY_BEAT_SCHEDULE = {
     "watch-cameras": _every(5, "cameras.tasks.watch_cameras"),
     "prune-unknowns": _every(60, "cameras.identity_tasks.prune_unknowns"),
     "learn-travel-times": _every(900, "cameras.identity_tasks.learn_travel_times"),
+    "end-follows": _every(60, "cameras.identity_tasks.end_follows"),
+    "wipe-logs": {"task": "alerts.erasing_tasks.wipe_logs", "schedule": crontab(hour="3", minute="40")},
     "propose-merges": {"task": "cameras.identity_tasks.propose_merges", "schedule": crontab(hour="3", minute="20")},
     "sum-up-movement": _every(60, "cameras.movement_tasks.sum_up"),
     "prune-photo-searches": _every(600, "cameras.search_tasks.prune"),
+    "take-up-photo-searches": _every(15, "cameras.search_tasks.take_up"),
     "prune-camera-health": _every(3600, "cameras.tasks.prune_health"),
     "remember-left-out": _every(300, "alerts.feedback_tasks.remember_left_out"),
     "prune-mistakes": _every(3600, "alerts.feedback_tasks.prune_mistakes"),
@@ -233,6 +236,7 @@ SPECTACULAR_SETTINGS = {
         "OnDuplicate": "recognition.models.OnDuplicate",
         "OnForeignFace": "recognition.serializers.ON_FOREIGN_FACE",
         "EventKind": "cameras.models.EventKind",
+        "SearchState": "cameras.models.SearchState",
         "Dismissal": "alerts.models.Dismissal",
         "ReviewAnswer": "alerts.models.Review.Answer",
     },
@@ -317,6 +321,10 @@ CAMERA_HEALTH_DAYS = env.integer("CAMERA_HEALTH_DAYS", 90, low=1, high=3650)
 # For how many hours the face of an unknown person is kept, sealed, so that they are found to be the same at other
 # cameras and by a search; 0: nothing of unknown faces is kept, and they are not linked.
 UNKNOWN_HOURS = env.integer("UNKNOWN_HOURS", 24, low=0, high=24 * 365)
+# After so many hours nobody is followed live any more without being asked for again.
+FOLLOW_HOURS = env.integer("FOLLOW_HOURS", 12, low=1, high=24 * 30)
+# For how many days the results of a search by photo are kept, with the faces that were searched, sealed.
+PHOTO_SEARCH_DAYS = env.integer("PHOTO_SEARCH_DAYS", 7, low=1, high=365)
 LEASE_SECONDS = 12
 HEARTBEAT_SECONDS = 1
 

@@ -35,6 +35,7 @@ ARGS = [
     "--disable-sync",
 ]
 SIZES = {1440: 900, 390: 844}
+LIVE = ("dashboard", "cameras", "camera", "wall", "follow", "identity")
 SETTLE_MS = 2500  # live pictures and the WebSocket have arrived by then
 
 
@@ -96,14 +97,17 @@ def _one_look(browser: Browser, arguments: argparse.Namespace, width: int, heigh
 
 def _show_answers(page: Page, arguments: argparse.Namespace, width: int, scheme: str) -> None:
     """The pages that answer to a photo: what a search found, and the question before somebody is enrolled twice."""
-    for name, path in (("identify-found", "/people/identify/"), ("enrol-decide", "/people/enrol/")):
+    for name, path in (("photo-search", "/search/"), ("enrol-decide", "/people/enrol/")):
         if arguments.only and arguments.only not in name:
             continue
         page.goto(path)
         page.set_input_files("main input[type=file]", arguments.photo)
         if name == "enrol-decide":
             page.fill("main input[name=name]", "Somebody new")
-        page.click("main form button[type=submit]")
+        else:
+            page.fill("main input[name=case_number]", "2026/0417")
+            page.fill("main input[name=reason]", "Asked for by the police")
+        page.click("main form.sheet button[type=submit]")
         page.wait_for_selector(".found, .compare", timeout=60_000)
         page.wait_for_timeout(900)
         _save(page, arguments.out, name, width, scheme)
@@ -125,6 +129,11 @@ def _shots(page: Page) -> Iterator[Shot]:
         "rules": "/rules/",
         "rule-add": "/rules/add/",
         "places": "/places/",
+        "routes": "/places/routes/",
+        "history": "/history/",
+        "movement": "/movement/",
+        "proposals": "/identities/proposals/",
+        "follows": "/follow/",
         "channels": "/channels/",
         "channel-add": "/channels/add/",
         "notifications": "/channels/mine/",
@@ -132,10 +141,11 @@ def _shots(page: Page) -> Iterator[Shot]:
         "enrol": "/people/enrol/",
         "imports": "/people/imports/",
         "duplicates": "/people/duplicates/",
-        "identify": "/people/identify/",
+        "photo-searches": "/search/",
         "watchlists": "/people/watchlists/",
         "watchlist-add": "/people/watchlists/add/",
         "cameras": "/cameras/",
+        "wall": "/wall/",
         "camera-add": "/cameras/add/",
         "models": "/models/",
         "account": "/accounts/",
@@ -152,6 +162,10 @@ def _shots(page: Page) -> Iterator[Shot]:
         "model-licence": _first_link(page, "/models/", r"^/models/[\w-]+/licence/$"),
     }
     found["person"] = _first_link(page, found["alert"] or "/people/", r"^/people/\d+/$")
+    found["plan"] = _first_link(page, "/places/", r"^/places/plans/\d+/$")
+    found["movement-plan"] = _first_link(page, "/movement/", r"^/movement/plans/\d+/")
+    found["movement-camera"] = _first_link(page, "/movement/", r"^/movement/cameras/\d+/")
+    found |= _who(page)
     parts = {"person": ("edit", "delete"), "camera": ("edit",)}
     for name, link in found.items():
         if link is None:
@@ -160,6 +174,25 @@ def _shots(page: Page) -> Iterator[Shot]:
         yield Shot(name=name, path=link)
         for part in parts.get(name, ()):
             yield Shot(name=f"{name}-{part}", path=f"{link}{part}/")
+
+
+def _who(page: Page) -> dict[str, str | None]:
+    """The pages of somebody unknown, who was seen most lately."""
+    identity = _first_link(page, "/history/?known=unknown", r"^/identities/\d+/$")
+    number = identity.strip("/").rpartition("/")[2] if identity else ""
+    if not number:
+        return {"identity": None}
+    page.goto(f"/follow/{number}/")
+    if (begin := page.get_by_role("button", name="Follow them")).count():
+        begin.click()
+    return {
+        "identity": identity,
+        "identity-name": f"/identities/{number}/name/",
+        "identity-split": f"/identities/{number}/split/",
+        "evidence": f"/identities/{number}/evidence/",
+        "movement-identity": f"/movement/identities/{number}/",
+        "follow": f"/follow/{number}/",
+    }
 
 
 def _first_link(page: Page, start: str, pattern: str) -> str | None:
@@ -172,7 +205,7 @@ def _take(page: Page, out: Path, shot: Shot, width: int, scheme: str, wanted: st
     if wanted and wanted not in shot.name:
         return
     page.goto(shot.path)
-    page.wait_for_timeout(SETTLE_MS if shot.name in ("dashboard", "cameras", "camera") else 900)
+    page.wait_for_timeout(SETTLE_MS if shot.name in LIVE else 900)
     _save(page, out, shot.name, width, scheme)
 
 

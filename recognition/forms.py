@@ -113,14 +113,6 @@ class BatchForm(UploadForm):
     )
 
 
-class IdentifyForm(UploadForm):
-    """One photo to search with."""
-
-    photos = PhotosField(
-        several=False, label="Photo", help_text="JPEG, PNG or WebP. It may show several people. It is not kept."
-    )
-
-
 class PersonForm(forms.Form):
     """What a person is called, what is noted, and which watchlists they are on."""
 

@@ -20,6 +20,7 @@ from recognition.errors import RecognitionError
 from recognition.gallery import template_bind
 from recognition.models import BatchPhoto, NotSamePerson, PendingEnrolment, Person, Photo, Template, WatchlistEntry
 from recognition.selectors import digest_bind, photo_bind, portrait_bind
+from recognition.signals import people_will_change
 
 # Sent with `kept` and `gone`, both Person, before `gone` is deleted. Receivers point their rows to `kept`.
 people_merged = Signal()
@@ -57,6 +58,7 @@ def merge(*, actor: Actor, kept: Person, gone: Person) -> Merge:
     """
     if kept.pk == gone.pk:
         raise RecognitionError("These are one person already. Choose two.")
+    people_will_change.send(sender=Person)
     locked = Person.objects.select_for_update().filter(pk__in=[kept.pk, gone.pk]).order_by("pk").in_bulk()
     if len(locked) < 2:
         raise RecognitionError("One of the two was deleted meanwhile, so there is nothing to merge. Look again.")

@@ -18,6 +18,7 @@ from accounts.services import Actor, record
 from config.transactions import brief_transaction
 from recognition.duplicates import Duplicate, Probe, enrolled_digests, notice, picture_digest
 from recognition.engine import Candidate, Face, PhotoError, encode_jpeg
+from recognition.erasing import forget_traces
 from recognition.errors import RecognitionError
 from recognition.gallery import Snapshot, gallery, look_again, template_bind
 from recognition.models import (
@@ -37,6 +38,7 @@ from recognition.photos import check_photo as check_photo
 from recognition.photos import portrait_jpeg as portrait_jpeg
 from recognition.photos import read_photo as read_photo
 from recognition.selectors import digest_bind, only_person_named, photo_bind, portrait_bind, valid_entries
+from recognition.signals import people_will_change, person_deleted
 from recognition.watchlist_services import add_to_watchlist
 
 _NAMES_LOCK = 0x4C594E02  # any constant: those who enrol under one name take turns
@@ -241,11 +243,19 @@ def rename_person(*, actor: Actor, person: Person, name: str, notes: str) -> Non
 
 @brief_transaction()
 def delete_person(*, actor: Actor, person: Person) -> None:
-    """Deletes a person and shreds the key of their photos and templates; sightings remain, without their name."""
+    """Deletes a person and everything about them, and shreds the key of their photos and templates.
+
+    Other rooms do the same: they listen to `person_deleted`.
+    """
     target, scope = f"person {person.pk}", person.scope
+    people_will_change.send(sender=Person)
     # Whoever is writing a sighting or a template of this person ends first, and finds nobody after.
-    list(Person.objects.select_for_update().filter(pk=person.pk))
-    person.delete()
+    row = Person.objects.select_for_update().filter(pk=person.pk).first()
+    if row is None:
+        return
+    person_deleted.send(sender=Person, person=row)
+    forget_traces(row)
+    row.delete()
     vault.shred(scope)
     record(actor=actor, verb="deleted", target=target)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.urls import path
+from django.views.generic import RedirectView
 
 from recognition import batch_views, duplicate_views, enrol_views, views, watchlist_views
 
@@ -17,7 +18,7 @@ urlpatterns = [
     path("imports/<int:pk>/", batch_views.one_import, name="import"),
     path("imports/<int:pk>/report.csv", batch_views.import_report, name="import_report"),
     path("imports/<int:pk>/cancel/", batch_views.cancel_import, name="import_cancel"),
-    path("identify/", views.identify, name="identify"),
+    path("identify/", RedirectView.as_view(pattern_name="photo_searches"), name="identify"),
     path("<int:pk>/edit/", views.edit_person, name="person_edit"),
     path("<int:pk>/photos/", enrol_views.add_photos, name="person_photos"),
     path("<int:pk>/delete/", views.delete_person, name="person_delete"),

@@ -1,9 +1,8 @@
-"""Pages about people: the list, editing, deletion, and the search with a photo."""
+"""Pages about people: the list, editing and deletion."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
@@ -15,44 +14,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.htmx import PageRequest, go_to, render_page
 from accounts.ids import parse_id
-from accounts.pictures import placeholder, private_jpeg, thumbnail
+from accounts.pictures import placeholder, private_jpeg
 from accounts.vault import VaultError
 from recognition import selectors, services, watchlist_services
-from recognition.engine import Candidate, EngineError
-from recognition.enrol_views import content_length
 from recognition.errors import RecognitionError
-from recognition.forms import IdentifyForm, PersonForm
-from recognition.gallery import gallery
-from recognition.meaning import sentence
+from recognition.forms import PersonForm
 from recognition.models import Person, Watchlist
-from recognition.services import IdentifiedFace, Upload
 
 _log = logging.getLogger(__name__)
 _PEOPLE_A_PAGE = 48
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """A candidate as the page shows it. `enhanced`: what was done to the photo that resembles the face."""
-
-    person: int
-    name: str
-    similarity: float
-    enhanced: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundFace:
-    """A face of a searched photo as the page shows it. `picture` is a data: address; nothing of it is stored."""
-
-    number: int
-    picture: str
-    match: Hit | None
-    candidates: list[Hit]
-    threshold: float
-    problems: list[str]
-    usable: bool
-    meaning: str
 
 
 @require_safe
@@ -115,45 +85,3 @@ def portrait(request: PageRequest, pk: int) -> HttpResponse:
         _log.error("The portrait of person %s can not be shown: %s", pk, error)
         jpeg = None
     return private_jpeg(request, jpeg) if jpeg is not None else placeholder("face")
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@permission_required("recognition.identify_person", raise_exception=True)
-def identify(request: PageRequest) -> HttpResponse:
-    """Searches the gallery with a photo, and shows for every face who it is, or that nobody is like it."""
-    form = IdentifyForm(request.POST or None, request.FILES or None, content_length=content_length(request))
-    faces: list[FoundFace] | None = None
-    if request.method == "POST" and form.is_valid():
-        upload: Upload = form.cleaned_data["photos"][0]
-        try:
-            faces = _shown(upload, services.identify(actor=request.user, upload=upload))
-        except (EngineError, RecognitionError) as error:
-            form.add_error("photos", str(error))
-    return render_page(request, "recognition/identify.html", {"form": form, "faces": faces}, partial="results")
-
-
-def _shown(upload: Upload, found: list[IdentifiedFace]) -> list[FoundFace]:
-    snapshot, image = gallery(), services.read_photo(upload)
-
-    marks = selectors.enhanced_templates([c.template for one in found for c in one.candidates])
-
-    def hit(one: Candidate) -> Hit:
-        name = snapshot.names.get(one.person, "Deleted meanwhile")
-        return Hit(person=one.person, name=name, similarity=one.similarity, enhanced=marks.get(one.template, ""))
-
-    faces = []
-    for number, one in enumerate(found, start=1):
-        best = one.match or (one.candidates[0] if one.candidates else None)
-        faces.append(
-            FoundFace(
-                number=number,
-                picture=thumbnail(services.portrait_jpeg(image, one.face.box, side=240)),
-                match=hit(one.match) if one.match else None,
-                candidates=[hit(candidate) for candidate in one.candidates],
-                threshold=snapshot.threshold(best.person) if best else snapshot.pack_threshold,
-                problems=one.face.quality.sentences(),
-                usable=one.usable,
-                meaning=sentence(best.similarity, one.pack) if best else "",
-            )
-        )
-    return faces

@@ -1,15 +1,14 @@
-"""The demo: cameras made from photos that installed packages carry, people enrolled, and an account to sign in with.
+"""The demo: cameras whose clips are made of photos that installed packages carry, a site plan, people, an account.
 
-Each clip is what a virtual camera records that pans and zooms over a photo while the light changes. The same people
-pass several cameras at different times; three are enrolled from other renderings of their faces, the others are not.
+The clips (workers/demo_film.py) show a small station: six people walk from camera to camera, each at one at a time.
+Three are enrolled from other renderings of their faces, the others are not.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -20,23 +19,26 @@ import numpy as np
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.management.base import CommandError
+from django.db import transaction
 
 from accounts.models import User
 from accounts.roles import Role
-from cameras.models import Camera
-from cameras.services import add_camera
+from cameras.models import Camera, CameraPlace, SitePlan
+from cameras.places import add_plan, place_camera
+from cameras.services import add_camera, change_camera
+from cameras.topology.services import add_route, stated
 from recognition.engine import EngineError, Image, encode_jpeg
 from recognition.errors import RecognitionError
 from recognition.models import Category, Person, Watchlist
 from recognition.services import Upload, enrol
 from recognition.watchlist_services import create_watchlist
+from workers.demo_film import SIZE, Passage, Scene, frames
+from workers.demo_plan import METRES, draw_plan
 
 Report = Callable[[str], None]
 
-SIZE = (640, 360)
-FPS = 15
-_FADE_FRAMES = 4
-_GRAINS = 8  # pictures of sensor noise that take turns
+FPS = 12
+CLIPS = 2  # raised when the clips become others: demos that were made before get them, too
 
 
 class DemoError(CommandError):
@@ -44,22 +46,12 @@ class DemoError(CommandError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shot:
-    """A move of the virtual camera over one photo: centres and widths in photo pixels, light as a gain."""
-
-    photo: str
-    seconds: float
-    start: tuple[float, float, float]  # centre x, centre y, width of the view
-    end: tuple[float, float, float]
-    light: tuple[float, float] = (1.0, 1.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DemoCamera:
     name: str
     latitude: float
     longitude: float
-    shots: tuple[Shot, ...]
+    place: tuple[float, float]  # on the plan, as shares of its width and height
+    scene: Scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,49 +69,94 @@ class DemoPerson:
     mirrored: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoRoute:
+    """A way that is stated, there and back: the seconds that it takes at least, and usually."""
+
+    start: str
+    end: str
+    fastest: float
+    usual: float
+
+
+# Everybody passes three cameras, Ben and the man in red all four, most of them with 6 to 9 seconds from one to the next,
+# so that cameras may begin some seconds apart.
 CAMERAS = (
     DemoCamera(
         name="Main entrance",
         latitude=47.37818,
         longitude=8.54021,
-        shots=(
-            Shot(photo="group", seconds=12, start=(330, 330, 620), end=(960, 300, 700), light=(1.0, 0.8)),
-            Shot(photo="wall", seconds=5, start=(150, 250, 230), end=(170, 300, 260)),
-            Shot(photo="astronaut", seconds=8, start=(330, 160, 330), end=(215, 150, 420), light=(0.75, 1.1)),
+        place=(0.79, 0.37),
+        scene=Scene(
+            room="entrance",
+            light=0.95,
+            passages=(
+                Passage(who="Ada Example", at=0),
+                Passage(who="Ben Example", at=14),
+                Passage(who="the man in red", at=24),
+                Passage(who="the blonde woman", at=31, leftwards=True),
+                Passage(who="Eileen Collins", at=38),
+                Passage(who="the woman in black", at=56, leftwards=True),
+            ),
         ),
     ),
     DemoCamera(
         name="Platform 2",
         latitude=47.37795,
         longitude=8.53892,
-        shots=(
-            Shot(photo="wall", seconds=9, start=(120, 300, 240), end=(160, 280, 220)),
-            Shot(photo="group", seconds=11, start=(1000, 260, 560), end=(640, 380, 600), light=(0.85, 1.15)),
-            Shot(photo="wall", seconds=6, start=(160, 280, 220), end=(130, 260, 240)),
-            Shot(photo="group", seconds=9, start=(520, 330, 560), end=(230, 330, 520), light=(1.1, 0.9)),
+        place=(0.19, 0.58),
+        scene=Scene(
+            room="platform",
+            light=1.0,
+            passages=(
+                Passage(who="the blonde woman", at=4, leftwards=True),
+                Passage(who="the woman in black", at=16, leftwards=True),
+                Passage(who="Ada Example", at=27),
+                Passage(who="Ben Example", at=41),
+                Passage(who="the man in red", at=51),
+            ),
         ),
     ),
     DemoCamera(
         name="Ticket hall",
         latitude=47.37771,
         longitude=8.54003,
-        shots=(
-            Shot(photo="astronaut", seconds=9, start=(190, 150, 400), end=(300, 150, 360), light=(1.15, 0.85)),
-            Shot(photo="wall", seconds=6, start=(160, 240, 230), end=(140, 280, 250)),
-            Shot(photo="group", seconds=12, start=(640, 400, 1240), end=(800, 380, 760), light=(0.8, 1.0)),
+        place=(0.71, 0.81),
+        scene=Scene(
+            room="hall",
+            light=0.9,
+            passages=(
+                Passage(who="the woman in black", at=1, leftwards=True),
+                Passage(who="Ada Example", at=12),
+                Passage(who="the blonde woman", at=19, leftwards=True),
+                Passage(who="Ben Example", at=26),
+                Passage(who="the man in red", at=36),
+                Passage(who="the woman in black", at=43, leftwards=True),
+                Passage(who="Eileen Collins", at=50),
+            ),
         ),
     ),
     DemoCamera(
         name="Car park",
         latitude=47.37842,
         longitude=8.53955,
-        shots=(
-            Shot(photo="wall", seconds=7, start=(130, 260, 230), end=(170, 290, 250), light=(0.7, 0.8)),
-            Shot(photo="group", seconds=10, start=(1050, 330, 460), end=(900, 300, 620), light=(0.7, 0.85)),
-            Shot(photo="group", seconds=8, start=(700, 360, 560), end=(420, 340, 520), light=(0.85, 0.7)),
-            Shot(photo="wall", seconds=8, start=(170, 290, 250), end=(140, 250, 230), light=(0.8, 0.7)),
+        place=(0.48, 0.15),
+        scene=Scene(
+            room="garage",
+            light=0.8,
+            passages=(
+                Passage(who="Ben Example", at=0),
+                Passage(who="the man in red", at=10),
+                Passage(who="Eileen Collins", at=24),
+            ),
         ),
     ),
+)
+PLAN = "Station"
+ROUTES = (
+    DemoRoute(start="Car park", end="Main entrance", fastest=2, usual=8),
+    DemoRoute(start="Main entrance", end="Ticket hall", fastest=2, usual=7),
+    DemoRoute(start="Ticket hall", end="Platform 2", fastest=2, usual=9),
 )
 
 PEOPLE = (
@@ -163,23 +200,58 @@ def prepare(report: Report) -> None:
     """Makes whatever of the demo is missing; safe to call at every start. Raises DemoError."""
     folder = settings.DATA_DIR / "demo"
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [c for c in CAMERAS if not Camera.objects.filter(name=c.name).exists()]
-    if missing:
+    wanting = [camera for camera in CAMERAS if not _is_there(folder, camera)]
+    if wanting:
         photos = _photos()
-        report(f"Making the clips of {len(missing)} demo cameras …")
+        report(f"Making the clips of {len(wanting)} demo cameras …")
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            clips = list(pool.map(lambda camera: _clip(folder, camera, photos), missing))
+            clips = list(pool.map(lambda camera: _clip(folder, camera, photos), wanting))
         _enrol_people(photos, report)  # first: while a camera is missing, the next start makes up for what failed
-        for camera, clip in zip(missing, clips, strict=True):
-            add_camera(
-                actor=None,
-                name=camera.name,
-                source=str(clip),
-                latitude=camera.latitude,
-                longitude=camera.longitude,
-                loop=True,
-            )
+        with transaction.atomic():
+            for camera, clip in zip(wanting, clips, strict=True):
+                _save_camera(camera, clip)
+            _save_site()
+        _forget_old_clips(folder)
     _account(report)
+
+
+def _is_there(folder: Path, camera: DemoCamera) -> bool:
+    """Whether the camera shows its clip, or what somebody has let it show instead."""
+    row = Camera.objects.filter(name=camera.name).first()
+    if row is None:
+        return False
+    source = Path(row.address)
+    return source == folder / clip_name(camera) or source.parent != folder
+
+
+def _save_camera(camera: DemoCamera, clip: Path) -> None:
+    row = Camera.objects.filter(name=camera.name).first()
+    if row is not None:
+        change_camera(actor=None, camera=row, source=str(clip))
+        return
+    add_camera(
+        actor=None,
+        name=camera.name,
+        source=str(clip),
+        latitude=camera.latitude,
+        longitude=camera.longitude,
+        loop=True,
+    )
+
+
+def _save_site() -> None:
+    """The plan with the cameras on it, and the ways between them, as far as they are not there yet."""
+    rows = {row.name: row for row in Camera.objects.filter(name__in=[camera.name for camera in CAMERAS])}
+    plan = SitePlan.objects.filter(name=PLAN).first() or add_plan(
+        actor=None, name=PLAN, image=draw_plan(), metres_wide=METRES
+    )
+    for camera in CAMERAS:
+        if not CameraPlace.objects.filter(camera=rows[camera.name]).exists():
+            place_camera(actor=None, camera=rows[camera.name], plan=plan, x=camera.place[0], y=camera.place[1])
+    for route in ROUTES:
+        start, end = rows[route.start], rows[route.end]
+        if not stated(start.pk, end.pk).exists():
+            add_route(actor=None, start=start, end=end, fastest=route.fastest, usual=route.usual)
 
 
 def _photos() -> dict[str, Image]:
@@ -187,6 +259,8 @@ def _photos() -> dict[str, Image]:
         "group": _picture("insightface", "data/images/t1.jpg"),
         "astronaut": _picture("skimage", "data/astronaut.png"),
         "wall": _picture("skimage", "data/brick.png"),
+        "gravel": _picture("skimage", "data/gravel.png"),
+        "garage": _picture("skimage", "data/motorcycle_left.png"),
     }
 
 
@@ -202,9 +276,18 @@ def _picture(package: str, inside: str) -> Image:
     return image.astype(np.uint8)
 
 
+def clip_name(camera: DemoCamera) -> str:
+    return f"{camera.name.lower().replace(' ', '-')}-{CLIPS}.mp4"
+
+
+def _forget_old_clips(folder: Path) -> None:
+    for path in set(folder.glob("*.mp4")) - {folder / clip_name(camera) for camera in CAMERAS}:
+        path.unlink()
+
+
 def _clip(folder: Path, camera: DemoCamera, photos: dict[str, Image]) -> Path:
     """The camera's clip, made when it is not there yet; a half-made one never takes its place."""
-    path = folder / f"{camera.name.lower().replace(' ', '-')}.mp4"
+    path = folder / clip_name(camera)
     if path.exists():
         return path
     unfinished = path.with_suffix(".part.mp4")
@@ -214,41 +297,11 @@ def _clip(folder: Path, camera: DemoCamera, photos: dict[str, Image]) -> Path:
             f"The demo clip {unfinished} can not be written. Check the free space and the permissions of DATA_DIR."
         )
     try:
-        for frame in _render(camera.shots, photos):
+        for frame in frames(camera.scene, photos, fps=FPS):
             writer.write(frame)
     finally:
         writer.release()
     return unfinished.rename(path)
-
-
-def _render(shots: tuple[Shot, ...], photos: dict[str, Image]) -> Iterator[Image]:
-    dice = np.random.default_rng(7)
-    grains = [dice.normal(0, 2.0, (SIZE[1], SIZE[0], 3)).astype(np.int16) for _ in range(_GRAINS)]
-    for shot in shots:
-        photo, count = photos[shot.photo], int(shot.seconds * FPS)
-        for number in range(count):
-            along = 0.5 - 0.5 * math.cos(math.pi * number / max(1, count - 1))
-            x, y, width = (a + (b - a) * along for a, b in zip(shot.start, shot.end, strict=True))
-            sway = 0.006 * width * math.sin(number / 5)
-            gain = shot.light[0] + (shot.light[1] - shot.light[0]) * along
-            gain *= min(1.0, (number + 1) / _FADE_FRAMES, (count - number) / _FADE_FRAMES)
-            lit = cv2.convertScaleAbs(_view(photo, x + sway, y + sway / 2, width), alpha=gain)
-            yield cv2.add(lit, grains[number % _GRAINS], dtype=cv2.CV_8U).astype(np.uint8, copy=False)
-
-
-def _view(photo: Image, x: float, y: float, width: float) -> Image:
-    """What the camera sees: the part of the photo around (x, y), kept inside it."""
-    height = width * SIZE[1] / SIZE[0]
-    scale = min(1.0, photo.shape[1] / width, photo.shape[0] / height)
-    width, height = width * scale, height * scale
-    left = min(max(0.0, x - width / 2), photo.shape[1] - width)
-    top = min(max(0.0, y - height / 2), photo.shape[0] - height)
-    zoom = SIZE[0] / width
-    move = np.array([[zoom, 0, -left * zoom], [0, zoom, -top * zoom]], np.float64)
-    view: Image = cv2.warpAffine(photo, move, SIZE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(
-        np.uint8
-    )
-    return view
 
 
 def _enrol_people(photos: dict[str, Image], report: Report) -> None:

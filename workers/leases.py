@@ -22,7 +22,7 @@ from functools import cache
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from cameras.leases import Lease, Standing, release_leases, renew_leases
+from cameras.leases import ClockGauge, Lease, Standing, release_leases, renew_leases
 from cameras.models import Camera
 from cameras.schedule import is_scheduled
 
@@ -127,8 +127,8 @@ class Holding:
 class LeaseKeeper:
     """Renews and gives back the leases of the process, in a thread of its own, which the first one starts."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
+        self._clock, self._gauge = clock, ClockGauge(wall)
         self._changed = threading.Condition()
         self._held: dict[int, Holding] = {}
         self._to_give_back: list[Holding] = []
@@ -187,7 +187,7 @@ class LeaseKeeper:
         living = self.holdings
         try:
             release_leases([one.lease for one in leaving])
-            standings = renew_leases([one.lease for one in living])
+            standings = renew_leases([one.lease for one in living], self._gauge)
         except (DatabaseError, InterfaceError) as error:
             self._miss(leaving, error)
             return

@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ _MODE: Final = 0o640
 _DIRECTORY_MODE: Final = 0o750
 _TAIL: Final = 2 * 2**20  # thousands of lines: more than come while a claim of a dead worker runs out
 _LOCK_PAUSE: Final = 0.02
+_ABOUT_NOBODY: Final = {"subject": "", "detail": "", "person": None, "similarity": None, "threshold": None}
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 FILE = Field(
@@ -83,6 +85,52 @@ class LogSender(Sender):
         except OSError as problem:
             raise _sentence(name, problem) from None
         return ""
+
+
+def wipe(alerts: Collection[int], *, who: str) -> int:
+    """Takes out of all logs whom lines about these alerts name, and what they say of them; returns how many lines.
+
+    A file is written anew beside the old one and put in its place. What can not be read stays as it is.
+    """
+    changed = 0
+    directory = Path(settings.ALERT_LOG_DIR)
+    names = {each.name.split(".jsonl")[0] + ".jsonl" for each in directory.glob("*.jsonl*")} if alerts else set()
+    for name in sorted(each for each in names if _NAME.fullmatch(each)):
+        with _alone(directory / f".{name}.lock", name):
+            for path in sorted(directory.glob(f"{name}*")):
+                changed += _wipe_file(path, alerts, who)
+    return changed
+
+
+def _wipe_file(path: Path, alerts: Collection[int], who: str) -> int:
+    changed = 0
+    fresh = path.with_name(f".{path.name}.wiped")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
+    with os.fdopen(handle, "wb") as written, path.open("rb") as lines:
+        for line in lines:
+            wiped = _wiped(line, alerts, who)
+            changed += wiped is not None
+            written.write(line if wiped is None else wiped)
+        written.flush()
+        os.fsync(written.fileno())
+    if changed:
+        fresh.replace(path)
+        _sync(path.parent)
+    else:
+        fresh.unlink()
+    return changed
+
+
+def _wiped(line: bytes, alerts: Collection[int], who: str) -> bytes | None:
+    """The line without who it is about; None where it is about none of these alerts, or says nothing of it any more."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    alert = found.get("alert") if isinstance(found, dict) else None
+    if not isinstance(alert, int) or alert not in alerts or found.get("who") == who:
+        return None
+    return dumped({**found, **_ABOUT_NOBODY, "who": who}) + b"\n"
 
 
 @contextlib.contextmanager

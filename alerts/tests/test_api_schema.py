@@ -44,6 +44,8 @@ EXPECTED = {
     "/api/v1/cameras/{id}/snapshot": {"get"},
     "/api/v1/zones": {"get", "post"},
     "/api/v1/zones/{id}": {"get", "patch", "delete"},
+    "/api/v1/photo-searches": {"get", "post"},
+    "/api/v1/photo-searches/{id}": {"get", "delete"},
     "/api/v1/plans": {"get", "post"},
     "/api/v1/plans/{id}": {"get", "patch", "delete"},
     "/api/v1/plans/{id}/image": {"get"},

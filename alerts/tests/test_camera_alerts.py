@@ -73,6 +73,7 @@ def again(event: CameraEvent) -> None:
         (EventKind.FROZEN, Severity.HIGH),
         (EventKind.BLACK, Severity.HIGH),
         (EventKind.COVERED, Severity.HIGH),
+        (EventKind.CLOCK, Severity.HIGH),
         (EventKind.DEFOCUSED, Severity.MEDIUM),
         (EventKind.MOVED, Severity.MEDIUM),
     ],

@@ -21,6 +21,7 @@ from alerts.errors import AlertError
 from alerts.models import Alert, AlertStep, Attachment, StepKind
 from alerts.tests.factories import AlertFactory
 from cameras import shots
+from cameras.bundles import MANIFEST
 from cameras.models import Sighting, shot_scope
 from cameras.services import shot_bind
 from cameras.tests.factories import SightingFactory
@@ -74,7 +75,7 @@ def test_what_is_in_it_and_that_it_can_be_checked(ada: User) -> None:
     files = files_of(made)
     assert set(files) == {"README.txt", "alert.json", "best-shot.jpg", "SHA256SUMS"}
     sums = dict(line.split("  ")[::-1] for line in files["SHA256SUMS"].decode().splitlines())
-    assert sums == {name: hashlib.sha256(data).hexdigest() for name, data in files.items() if name != exports.MANIFEST}
+    assert sums == {name: hashlib.sha256(data).hexdigest() for name, data in files.items() if name != MANIFEST}
     facts = json.loads(files["alert.json"])
     assert facts["person"] == alert.person_name
     assert facts["exported"]["reason"] == WHY

@@ -68,7 +68,8 @@ def test_a_persons_page_says_it_of_the_newest_sighting(operator: Client) -> None
 def test_a_search_by_photo_says_it_of_every_face(operator: Client) -> None:
     TemplateFactory.create()
     photo = SimpleUploadedFile("a.jpg", astronaut(), content_type="image/jpeg")
-    page = operator.post(reverse("identify"), {"photos": photo})
+    asked = {"photos": photo, "reason": "Seen at the gate", "case_number": "7/26"}
+    page = operator.post(reverse("photo_searches"), asked, follow=True)
     assert "strangers would score this high against a list of this size (1 photo)" in page.content.decode()
 
 

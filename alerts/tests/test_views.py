@@ -79,7 +79,7 @@ def test_a_viewer_is_not_offered_what_they_may_not_do(client: Client) -> None:
     AlertFactory.create()
     for page in ("/", "/alerts/", "/people/", "/cameras/", "/people/watchlists/"):
         text = client.get(page).content.decode()
-        for name in ("enrol", "camera_add", "watchlist_add", "identify"):
+        for name in ("enrol", "camera_add", "watchlist_add", "photo_searches"):
             assert f'href="{reverse(name)}"' not in text
         assert "/acknowledge/" not in text
 

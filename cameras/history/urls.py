@@ -1,13 +1,12 @@
-"""Pages of history."""
+"""Pages below /history/."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
+from cameras.history import export_views, views
 
-def _soon(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return HttpResponse(status=204)
-
-
-urlpatterns = [path("", _soon, name="history")]
+urlpatterns = [
+    path("", views.history, name="history"),
+    path("export.<slug:format>", export_views.export_history, name="history_export"),
+]

@@ -19,6 +19,7 @@ from cameras.models import ConflictKind, Link, Sighting, SightingConflict
 
 _NEIGHBOURS: Final = 3  # on each side in time
 MOST: Final = 20_000  # the newest sightings of an identity that are looked through
+_SURE: Final = 0.25  # part of the way from a person's threshold to 1 from which a match is sure
 _STRENGTH: Final = {Link.HAND: 4, Link.RECOGNISED: 3, Link.NEW: 2, Link.LINKED: 1}
 _COLUMNS: Final = (
     *("id", "camera_id", "first_seen", "last_seen", "identity_id", "link", "link_similarity", "similarity"),
@@ -102,7 +103,11 @@ def _strength(row: Sighting) -> tuple[int, float, float]:
 
 def _is_enough(row: Sighting, how: Standing) -> bool:
     """Whether the match is so good that it counts although the person would be in two places."""
+    if how is Standing.IMPOSSIBLE:
+        return False
     if row.link == Link.NEW:
         return True  # it is theirs before the other one is
-    similarity = row.similarity if row.link == Link.RECOGNISED else row.link_similarity
-    return similarity is not None and similarity >= limits_of(row.pack).asked(how)
+    if row.link == Link.RECOGNISED:
+        threshold = row.threshold if row.threshold is not None else 1.0
+        return (row.similarity or 0.0) >= threshold + _SURE * (1.0 - threshold)
+    return (row.link_similarity or 0.0) >= limits_of(row.pack).asked(how)

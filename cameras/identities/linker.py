@@ -23,14 +23,13 @@ from django.utils import timezone
 
 from cameras.identities import conflicts
 from cameras.identities.limits import limits_of
-from cameras.identities.linking import Contender, LinkDecision, Span, decide
+from cameras.identities.linking import OTHERS, Contender, LinkDecision, Span, decide
 from cameras.identities.locks import one_after_the_other
 from cameras.identities.unknowns import Found, Unknowns, opened
 from cameras.identities.ways import ways
 from cameras.models import Identity, Link, LinkerState, MergeProposal, Sighting, UnknownTemplate, Verdict
 from cameras.photo_search.running import run_waiting
 from config.transactions import brief_transaction
-from recognition.engine import Embedding
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +45,8 @@ _WATCHED: Final = 10_000
 _WATCH_SECONDS: Final = 5.0
 
 _NEAR = """
-SELECT wanted.id, near.camera_id, extract(epoch FROM near.first_seen)::float8, extract(epoch FROM near.last_seen)::float8
+SELECT wanted.id, near.camera_id,
+    extract(epoch FROM near.first_seen)::float8, extract(epoch FROM near.last_seen)::float8
 FROM unnest(%(identities)s::bigint[]) AS wanted(id) CROSS JOIN LATERAL (
     (SELECT camera_id, first_seen, last_seen FROM cameras_sighting
      WHERE identity_id = wanted.id AND first_seen <= %(end)s AND id <> %(own)s AND NOT is_doubted
@@ -181,14 +181,14 @@ class Linker:
     def _link_unknown(self, template: UnknownTemplate, unknowns: Unknowns) -> int:
         embedding = opened([template]).get(template.pk)
         found = unknowns.search(template.pack, embedding, top=_TOP) if embedding is not None else []
-        row = self._decide(template, found)
+        row = self._decide(template, found, unknowns)
         if row is None or embedding is None:
             return 0
         unknowns.add(template.pk, template.pack, embedding, camera=row.camera_id, seen=template.seen_at)
         return 1
 
     @brief_transaction()
-    def _decide(self, template: UnknownTemplate, found: Sequence[Found]) -> Sighting | None:
+    def _decide(self, template: UnknownTemplate, found: Sequence[Found], unknowns: Unknowns) -> Sighting | None:
         """Gives the template's sighting its identity; None where there is nothing to decide any more."""
         self._hold()
         row = Sighting.objects.select_for_update(no_key=True).filter(pk=template.sighting_id).first()
@@ -197,7 +197,7 @@ class Linker:
             return None
         if row.link == Link.HAND or row.person_id is not None or row.verdict != Verdict.UNKNOWN:
             return row
-        contenders = _contenders(row, found)
+        contenders = _contenders(row, found, unknowns)
         decision = decide(conflicts.span_of(row), contenders, ways(), limits_of(template.pack))
         if row.identity_id is None:
             self._give(row, decision)
@@ -220,7 +220,7 @@ class Linker:
             return
         if row.link == Link.LINKED:
             own = next((one.similarity for one in contenders if one.identity == before), None)
-            if decision.identity is None and own is not None and own >= limits_of(row.pack).likely:
+            if decision.identity is None and own is not None and own >= limits_of(row.pack).floor:
                 return  # it is not sure enough to be linked anew, nor so unlike that it must be taken back
             self._give(row, decision)
         elif decision.identity is not None:
@@ -270,9 +270,9 @@ def _templates() -> list[UnknownTemplate]:
     return list(UnknownTemplate.objects.defer(None).filter(linked_at=None).order_by("id")[:_BATCH])
 
 
-def _contenders(row: Sighting, found: Sequence[Found]) -> list[Contender]:
-    """Whose the templates are now, each identity by its best one, with their sightings nearest in time."""
-    floor = limits_of(row.pack).likely
+def _contenders(row: Sighting, found: Sequence[Found], unknowns: Unknowns) -> list[Contender]:
+    """Whose the templates are now, each identity by its best one, with what the decision has to know of them."""
+    floor = limits_of(row.pack).floor
     alike = {one.template: one.similarity for one in found if one.similarity >= floor}
     if not alike:
         return []
@@ -284,7 +284,13 @@ def _contenders(row: Sighting, found: Sequence[Found]) -> list[Contender]:
             best[identity] = max(best.get(identity, -1.0), alike[template])
     chosen = sorted(best, key=lambda identity: -best[identity])[:_CONTENDERS]
     near = _near(row, chosen)
-    return [Contender(identity=one, similarity=best[one], near=tuple(near.get(one, ()))) for one in chosen]
+    contenders = []
+    for one in chosen:
+        spans = tuple(near.get(one, ()))
+        last = max((span.last_seen for span in spans if span.first_seen <= row.first_seen.timestamp()), default=None)
+        others = unknowns.since(last) if last is not None else OTHERS
+        contenders.append(Contender(identity=one, similarity=best[one], near=spans, others=others))
+    return contenders
 
 
 def _near(row: Sighting, identities: Sequence[int]) -> dict[int, list[Span]]:

@@ -1,29 +1,38 @@
 """Whose is a new track of somebody unknown? The decision on who resembles it and on where those were at the time.
 
-A track is linked to the identity whose face resembles it most, where that is enough. How much is enough depends on
-whether the person can have been there: nothing links to somebody who was elsewhere or could not have got there; for
-somebody who would have been unusually fast, or in two places whose views may or may not overlap, the faces must be more
-alike; for somebody who is expected there at that time a little less. A wrong link is worse than a missing one, which an
-operator or the nightly look can put right.
+A track is linked to the identity whose face resembles it most, where that is enough. How much is enough depends on two
+things. First, whether the person can have been there: nothing links to somebody who was elsewhere or could not have got
+there; for somebody who would have been unusually fast, or in two places whose views may or may not overlap, the faces
+must be more alike; for somebody who is expected there at that time less. Second, how many others it might be: each
+stranger who came after somebody was seen last is one more chance to resemble them, so that a link to whom was here a
+minute ago asks for less than one to whom hundreds have followed since. Without that a limit that is right for an hour
+would be wrong for a day. A wrong link is worse than a missing one, which an operator or the nightly look can put right.
 
 The limits are parts of the way from the pack's threshold to 1, so that they hold for packs whose similarities differ.
-They are chosen by `python -m benchmarks.linking`, which prints what follows from others.
+They are chosen by `python -m benchmarks.linking`, which prints what follows from others. The pack's threshold itself is
+none of them: it is for a list of enrolled people with good photos, while tracks of small, blurred faces are compared
+with each other here, and strangers' are much more alike then.
 
 Times are seconds since 1970 (UTC); similarity is 1 - d**2 / 2 (recognition.engine.match).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-LINK: Final = 0.0  # part of the way from the pack's threshold to 1 that a link asks for
-LIKELY: Final = -0.06  # where the person is expected there just then
-UNLIKELY: Final = 0.2  # where it would be unusual
+LINK: Final = 0.56  # part of the way from the pack's threshold to 1 that a link asks for
+LIKELY: Final = 0.41  # where the person is expected there just then
+UNLIKELY: Final = 0.76  # where it would be unusual
+OTHERS: Final = 50  # these hold where so many tracks of unknown people began since somebody was seen last
+TENFOLD: Final = 0.15  # what ten times as many add; a tenth of them takes as much off
+FEWEST: Final = 25  # fewer are not told apart from so many
+MOST: Final = 0.95  # a face that is as much alike as this is enough wherever it is possible
 SLACK: Final = 1.0  # seconds by which times of two cameras may be off
-SOON: Final = 30.0  # so soon after it was lost at a camera a face is expected there again
+SOON: Final = 10.0  # so soon after it was lost at a camera a face is expected there again
 _MUCH_FASTER: Final = 0.5  # of what 95 % take
 
 
@@ -56,34 +65,48 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """An identity that resembles the track: its best similarity, and its sightings nearest in time."""
+    """An identity that resembles the track: its best similarity, its sightings nearest in time, and how many tracks of
+    unknown people began since it was seen last."""
 
     identity: int
     similarity: float
     near: tuple[Span, ...] = ()
+    others: int = OTHERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """From which similarity a track is linked."""
+    """From which similarity a track is linked, where OTHERS came since; `tenfold`: what ten times as many add."""
 
     link: float
     likely: float
     unlikely: float
+    tenfold: float = 0.0
+    most: float = 1.0
 
     @classmethod
     def of(cls, threshold: float) -> Limits:
         """Those that follow from a pack's threshold."""
         way = 1.0 - threshold
         return cls(
-            link=threshold + LINK * way, likely=threshold + LIKELY * way, unlikely=threshold + UNLIKELY * way
+            link=threshold + LINK * way,
+            likely=threshold + LIKELY * way,
+            unlikely=threshold + UNLIKELY * way,
+            tenfold=TENFOLD * way,
+            most=threshold + MOST * way,
         )
 
-    def asked(self, standing: Standing) -> float:
+    @property
+    def floor(self) -> float:
+        """Below it nothing is ever linked."""
+        return self.asked(Standing.LIKELY, others=0)
+
+    def asked(self, standing: Standing, others: int = OTHERS) -> float:
         """The similarity that is enough; infinity where none is."""
         if standing is Standing.IMPOSSIBLE:
             return float("inf")
-        return {Standing.UNLIKELY: self.unlikely, Standing.NEUTRAL: self.link, Standing.LIKELY: self.likely}[standing]
+        base = {Standing.UNLIKELY: self.unlikely, Standing.NEUTRAL: self.link, Standing.LIKELY: self.likely}[standing]
+        return min(self.most, base + self.tenfold * math.log10(max(others, FEWEST) / OTHERS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +125,8 @@ _UNKNOWN_WAY: Final = Way()
 
 
 def gap(track: Span, other: Span) -> float:
-    """Seconds from the end of the earlier one to the begin of the later one; negative: so long both were in view."""
+    """Seconds from the end of the earlier one to the begin of the later one; negative: so far at least a clock would
+    have to be off if they were not at once."""
     return max(track.first_seen - other.last_seen, other.first_seen - track.last_seen)
 
 
@@ -133,14 +157,14 @@ def decide(track: Span, contenders: Iterable[Contender], ways: Ways, limits: Lim
     """The most similar contender that is similar enough for where they were; ties go to the older identity."""
     passed_over: list[int] = []
     for one in sorted(contenders, key=lambda one: (-one.similarity, one.identity)):
-        if one.similarity < limits.likely:
+        if one.similarity < limits.floor:
             break
         how = overall(track, one.near, ways)
-        if one.similarity >= limits.asked(how):
+        if one.similarity >= limits.asked(how, one.others):
             return LinkDecision(
                 identity=one.identity, similarity=one.similarity, standing=how, passed_over=tuple(passed_over)
             )
-        if how is Standing.IMPOSSIBLE and one.similarity >= limits.link:
+        if how is Standing.IMPOSSIBLE and one.similarity >= limits.asked(Standing.NEUTRAL, one.others):
             passed_over.append(one.identity)
     return LinkDecision(identity=None, similarity=None, passed_over=tuple(passed_over))
 

@@ -10,6 +10,7 @@ Shapes: embeddings (n, d) float32 of one pack; ids (n,) int64; times seconds sin
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ from django.db import connection, transaction
 from accounts import vault
 from cameras.models import UnknownGone, UnknownTemplate, unknown_bind, unknown_scope
 from recognition.engine import Embedding, Gallery, Templates
+from recognition.engine.storage import usable
 from recognition.engine.types import Floats
 from recognition.gallery_load import chosen_storage
 
@@ -29,6 +31,8 @@ _log = logging.getLogger(__name__)
 Ids = npt.NDArray[np.int64]
 BATCH: Final = 5_000
 _PIECE: Final = 131_072
+_FRESH: Final = 512
+_NO_EMBEDDING: Final = "Template %d of an unknown person is no embedding of %s; it is left out."
 
 # In the order of the keys that seal them, which are opened once each then.
 _ALL = """
@@ -55,8 +59,12 @@ class _Facts:
         self.seen = np.zeros(0, np.float64)
 
     def add(self, ids: Ids, cameras: Ids, seen: npt.NDArray[np.float64]) -> None:
-        order = np.argsort(np.concatenate([self.ids, ids]), kind="stable")
-        self.ids = np.concatenate([self.ids, ids])[order]
+        """Takes in what is new, each id once; what is there already is replaced."""
+        if len(ids) and len(self.ids) and ids.min() <= self.ids[-1]:  # new templates have the highest ids, as a rule
+            self.drop(ids)
+        every = np.concatenate([self.ids, ids])
+        order = slice(None) if (every[1:] > every[:-1]).all() else np.argsort(every)
+        self.ids = every[order]
         self.cameras = np.concatenate([self.cameras, cameras])[order]
         self.seen = np.concatenate([self.seen, seen])[order]
 
@@ -82,10 +90,15 @@ class Unknowns:
     def __init__(self) -> None:
         self._galleries: dict[str, Gallery] = {}
         self._facts = _Facts()
-        self._fresh: list[tuple[int, int, float]] = []  # facts that are not sorted in yet
+        self._fresh: dict[int, tuple[int, float]] = {}  # camera and time of templates that are not sorted in yet
 
     def __len__(self) -> int:
         return sum(len(gallery) for gallery in self._galleries.values())
+
+    def count(self, pack: str) -> int:
+        """How many of them are of this pack."""
+        gallery = self._galleries.get(pack)
+        return 0 if gallery is None else len(gallery)
 
     @property
     def nbytes(self) -> int:
@@ -100,22 +113,24 @@ class Unknowns:
             made.add_many(pack, ids=ids, embeddings=rows, cameras=cameras, seen=seen)
         return made
 
-    def add_many(
-        self, pack: str, *, ids: Ids, embeddings: Floats, cameras: Ids, seen: npt.NDArray[np.float64]
-    ) -> None:
+    def add_many(self, pack: str, *, ids: Ids, embeddings: Floats, cameras: Ids, seen: npt.NDArray[np.float64]) -> None:
         """Takes templates in: (n,) ids, (n, d) embeddings, (n,) cameras (0: removed) and (n,) times."""
-        before = self._galleries.get(pack) or Gallery.empty(embeddings.shape[1], storage=chosen_storage())
+        before = self._gallery(pack, embeddings.shape[1])
+        if before.dimension != embeddings.shape[1]:
+            for template in ids:
+                _log.error(_NO_EMBEDDING, template, pack)
+            return
         self._galleries[pack] = before.changed(add=Templates(ids, ids, embeddings))
         self._facts.add(ids, cameras, seen)
 
     def add(self, template: int, pack: str, embedding: Embedding, *, camera: int | None, seen: datetime) -> None:
         """Takes one template in."""
-        before = self._galleries.get(pack) or Gallery.empty(len(embedding), storage=chosen_storage())
+        before = self._gallery(pack, len(embedding))
         if before.dimension != len(embedding):
-            _log.error("Template %d of an unknown person is no embedding of %s; it is left out.", template, pack)
+            _log.error(_NO_EMBEDDING, template, pack)
             return
         self._galleries[pack] = before.changed(add=Templates([template], [template], embedding[None]))
-        self._fresh.append((template, camera or 0, seen.timestamp()))
+        self._fresh[template] = (camera or 0, seen.timestamp())
 
     def drop(self, templates: Collection[int]) -> None:
         """Lets templates go, as far as they are here."""
@@ -131,6 +146,13 @@ class Unknowns:
         if rows:
             self.drop({template for _, template in rows})
             UnknownGone.objects.filter(pk__in=[pk for pk, _ in rows]).delete()
+
+    def since(self, moment: float) -> int:
+        """How many of them began to be seen after this moment."""
+        if len(self._fresh) > _FRESH:
+            self._sorted()
+        fresh = sum(seen > moment for _, seen in self._fresh.values())
+        return int(np.count_nonzero(self._facts.seen > moment)) + fresh
 
     def search(
         self,
@@ -148,12 +170,16 @@ class Unknowns:
             return []
         limited = cameras is not None or since is not None or until is not None
         allow = self._sorted().within(cameras, since, until) if limited else None
-        found = gallery.search(probe, top=top, allow=allow)  # type: ignore[arg-type]  # an array is sized and iterable
+        found = gallery.search(probe, top=top, allow=allow)
         return [Found(template=one.template, similarity=one.similarity) for one in found]
+
+    def _gallery(self, pack: str, dimension: int) -> Gallery:
+        """The pack's gallery; one in which nothing is left takes templates of any length."""
+        return self._galleries.get(pack) or Gallery.empty(dimension, storage=chosen_storage())
 
     def _sorted(self) -> _Facts:
         if self._fresh:
-            ids, cameras, seen = zip(*self._fresh, strict=True)
+            ids, (cameras, seen) = list(self._fresh), zip(*self._fresh.values(), strict=True)
             self._facts.add(np.array(ids, np.int64), np.array(cameras, np.int64), np.array(seen, np.float64))
             self._fresh.clear()
         return self._facts
@@ -167,10 +193,20 @@ def opened(rows: Collection[UnknownTemplate]) -> dict[int, Embedding]:
         if isinstance(content, vault.VaultError):
             _log.error("A template of an unknown person is not used: %s", content)
             continue
-        embedding = np.frombuffer(content, "<f4")
-        if len(embedding) and np.isfinite(embedding).all():
+        embedding = _embedding(content)
+        if embedding is not None:
             found[row.pk] = embedding
+        else:
+            _log.error(_NO_EMBEDDING, row.pk, row.pack)
     return found
+
+
+def _embedding(content: bytes) -> Embedding | None:
+    """The numbers, or None where they are none that can be compared."""
+    if not content or len(content) % 4:
+        return None
+    embedding = np.frombuffer(content, "<f4")
+    return embedding if usable(embedding[None]).all() else None
 
 
 def _pieces() -> Iterator[tuple[str, Ids, Ids, npt.NDArray[np.float64], Floats]]:
@@ -179,12 +215,19 @@ def _pieces() -> Iterator[tuple[str, Ids, Ids, npt.NDArray[np.float64], Floats]]
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         cursor.execute(_ALL)
         while rows := cursor.fetchmany(BATCH):
-            items = [(unknown_scope(seen), sealed, unknown_bind(sighting, pack)) for _, pack, sealed, sighting, seen, _ in rows]
+            items = [
+                (unknown_scope(seen), sealed, unknown_bind(sighting, pack))
+                for _, pack, sealed, sighting, seen, _ in rows
+            ]
             for (template, pack, _, _, seen, camera), content in zip(rows, vault.unseal_many(items), strict=True):
                 if isinstance(content, vault.VaultError):
                     _log.error("Template %d of an unknown person is left out: %s", template, content)
                     continue
-                waiting.setdefault(pack, []).append((template, camera, seen.timestamp(), np.frombuffer(content, "<f4")))
+                embedding = _embedding(content)
+                if embedding is None:
+                    _log.error(_NO_EMBEDDING, template, pack)
+                    continue
+                waiting.setdefault(pack, []).append((template, camera, seen.timestamp(), embedding))
             for pack in [pack for pack, some in waiting.items() if len(some) >= _PIECE]:
                 yield _arrays(pack, waiting.pop(pack))
     for pack, some in waiting.items():
@@ -194,7 +237,10 @@ def _pieces() -> Iterator[tuple[str, Ids, Ids, npt.NDArray[np.float64], Floats]]
 def _arrays(
     pack: str, some: list[tuple[int, int, float, Embedding]]
 ) -> tuple[str, Ids, Ids, npt.NDArray[np.float64], Floats]:
-    size = len(some[0][3])
+    size = Counter(len(embedding) for *_, embedding in some).most_common(1)[0][0]
+    for template, *_, embedding in some:
+        if len(embedding) != size:
+            _log.error(_NO_EMBEDDING, template, pack)
     fitting = [one for one in some if len(one[3]) == size]
     ids, cameras, seen, rows = zip(*fitting, strict=True)
     return pack, np.array(ids, np.int64), np.array(cameras, np.int64), np.array(seen, np.float64), np.stack(rows)

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Final
 
 from cameras.identities.linking import Way, Ways
-from cameras.models import Camera, Route, TravelTime
-from cameras.topology.distances import least_seconds
+from cameras.models import Route, TravelTime
+from cameras.topology.distances import least_seconds, placed
 
 REFRESH_SECONDS: Final = 10.0
 _OVERLAP_SHARE: Final = 0.3  # of the people who pass two cameras, seen by both at once: then their views overlap
@@ -37,7 +37,7 @@ def forget() -> None:
 
 def _read() -> dict[tuple[int, int], Way]:
     found: dict[tuple[int, int], Way] = {}
-    for pair, seconds in least_seconds(list(Camera.objects.select_related("plan_place__plan"))).items():
+    for pair, seconds in least_seconds(list(placed())).items():
         found[pair] = Way(fastest=seconds, overlaps=False)
     for row in TravelTime.objects.all():
         pair = (row.start_id, row.end_id)

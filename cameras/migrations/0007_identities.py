@@ -20,6 +20,20 @@ DO_NOT_NOTE = """
 DROP TRIGGER note_unknown_gone ON cameras_unknowntemplate;
 DROP FUNCTION cameras_note_unknown_gone();
 """
+FILL_IN_FIRST_SEEN = """
+UPDATE cameras_passage SET first_seen = s.first_seen FROM cameras_sighting s WHERE s.id = sighting_id;
+CREATE FUNCTION cameras_passage_first_seen() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT first_seen INTO NEW.first_seen FROM cameras_sighting WHERE id = NEW.sighting_id;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER passage_first_seen BEFORE INSERT ON cameras_passage
+    FOR EACH ROW WHEN (NEW.first_seen IS NULL) EXECUTE FUNCTION cameras_passage_first_seen();
+"""
+DO_NOT_FILL_IN = """
+DROP TRIGGER passage_first_seen ON cameras_passage;
+DROP FUNCTION cameras_passage_first_seen();
+"""
 
 
 class Migration(migrations.Migration):
@@ -140,7 +154,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='sighting',
             name='link',
-            field=models.CharField(blank=True, choices=[('recognised', 'Recognised'), ('new', 'The first of its identity'), ('linked', 'The same face as before'), ('hand', 'Said by a person')], db_default='', max_length=10),
+            field=models.CharField(blank=True, choices=[('recognised', 'Recognised'), ('new', 'The first of its identity'), ('linked', 'The same face as before'), ('hand', 'Said by a person'), ('erased', "Nobody's any more: everything about them was erased")], db_default='', max_length=10),
         ),
         migrations.AddField(
             model_name='sighting',
@@ -188,7 +202,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('verdict', models.CharField(choices=[('undecided', 'Not decided'), ('known', 'Known'), ('unknown', 'Unknown')], max_length=10)),
-                ('link', models.CharField(blank=True, choices=[('recognised', 'Recognised'), ('new', 'The first of its identity'), ('linked', 'The same face as before'), ('hand', 'Said by a person')], max_length=10)),
+                ('link', models.CharField(blank=True, choices=[('recognised', 'Recognised'), ('new', 'The first of its identity'), ('linked', 'The same face as before'), ('hand', 'Said by a person'), ('erased', "Nobody's any more: everything about them was erased")], max_length=10)),
                 ('link_similarity', models.FloatField(null=True)),
                 ('is_doubted', models.BooleanField(default=False)),
                 ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='recognition.person')),
@@ -324,4 +338,26 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('linked_at', None)), fields=['id'], name='templates_to_link'),
         ),
         migrations.RunSQL(NOTE_GONE, DO_NOT_NOTE),
+        migrations.AddField(
+            model_name='passage',
+            name='first_seen',
+            field=models.DateTimeField(editable=False, help_text='When the sighting began.', null=True),
+        ),
+        migrations.RunSQL(FILL_IN_FIRST_SEEN, DO_NOT_FILL_IN),
+        migrations.AddIndex(
+            model_name='passage',
+            index=models.Index(fields=['zone', '-first_seen', '-sighting'], name='sightings_of_a_zone'),
+        ),
+        migrations.AddIndex(
+            model_name='sighting',
+            index=models.Index(fields=['verdict', '-first_seen', '-id'], name='sightings_by_verdict'),
+        ),
+        migrations.AddIndex(
+            model_name='sighting',
+            index=models.Index(condition=models.Q(('is_doubted', True)), fields=['-first_seen', '-id'], name='doubted_sightings'),
+        ),
+        migrations.AddIndex(
+            model_name='sighting',
+            index=models.Index(condition=models.Q(('link', 'hand')), fields=['-first_seen', '-id'], name='sightings_by_hand'),
+        ),
     ]

@@ -13,6 +13,7 @@ from cameras.models.camera import (
     Transport,
     WithoutSealed,
 )
+from cameras.models.follow import Follow
 from cameras.models.identity import (
     REASON_LENGTH,
     ConflictKind,
@@ -30,7 +31,21 @@ from cameras.models.identity import (
     unknown_scope,
 )
 from cameras.models.movement import Route, TravelTime
+from cameras.models.photo_search import (
+    CASE_LENGTH,
+    PhotoSearch,
+    PhotoSearchHit,
+    PhotoSearchLook,
+    SearchFace,
+    SearchPart,
+    SearchSource,
+    SearchState,
+    search_scope,
+    searched_face_bind,
+    searched_picture_bind,
+)
 from cameras.models.place import (
+    METRES_WIDE,
     Anchor,
     CameraGroup,
     CameraPlace,
@@ -40,6 +55,7 @@ from cameras.models.place import (
     Zone,
     ZoneRevision,
 )
+from cameras.models.rollup import CameraDay, DirtySlot, SumsState
 from cameras.models.sighting import (
     Link,
     Passage,
@@ -51,9 +67,12 @@ from cameras.models.sighting import (
 
 __all__ = [
     "CAMERA_SCOPE",
+    "CASE_LENGTH",
+    "METRES_WIDE",
     "REASON_LENGTH",
     "Anchor",
     "Camera",
+    "CameraDay",
     "CameraEvent",
     "CameraGroup",
     "CameraHour",
@@ -65,7 +84,9 @@ __all__ = [
     "Correction",
     "CorrectionKind",
     "Decoding",
+    "DirtySlot",
     "EventKind",
+    "Follow",
     "Ground",
     "Identity",
     "Link",
@@ -74,12 +95,20 @@ __all__ = [
     "NotSameIdentity",
     "Passage",
     "PassageKind",
+    "PhotoSearch",
+    "PhotoSearchHit",
+    "PhotoSearchLook",
     "Priority",
     "Route",
+    "SearchFace",
+    "SearchPart",
+    "SearchSource",
+    "SearchState",
     "Shape",
     "Sighting",
     "SightingConflict",
     "SitePlan",
+    "SumsState",
     "Transport",
     "TravelTime",
     "UnknownGone",
@@ -88,6 +117,9 @@ __all__ = [
     "WithoutSealed",
     "Zone",
     "ZoneRevision",
+    "search_scope",
+    "searched_face_bind",
+    "searched_picture_bind",
     "shot_scope",
     "unknown_bind",
     "unknown_scope",

@@ -116,6 +116,9 @@ class CameraLease(models.Model):
     epoch = models.PositiveBigIntegerField(default=0)
     expires_at = models.DateTimeField(null=True)
     handover = models.BooleanField(default=False, help_text="The owner is asked to give the camera to another worker.")
+    clock_offset = models.FloatField(
+        null=True, help_text="By so many seconds the owner's clock is ahead of the database's."
+    )
 
     def __str__(self) -> str:
         return f"{self.camera_id}: {self.owner}"
@@ -128,6 +131,7 @@ class EventKind(models.TextChoices):
     COVERED = "covered", "The view is covered"
     DEFOCUSED = "defocused", "The picture is out of focus"
     MOVED = "moved", "The camera was moved"
+    CLOCK = "clock", "The clock is wrong"
 
 
 class CameraEvent(models.Model):

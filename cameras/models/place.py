@@ -13,6 +13,8 @@ from django.db import models
 from cameras.models.camera import Camera, WithoutSealed
 from recognition.models import NAME_LENGTH
 
+METRES_WIDE = (0.1, 100_000.0)  # how wide a plan may be
+
 
 class CameraGroup(models.Model):
     """Cameras that belong together, such as those of an entrance."""
@@ -35,6 +37,12 @@ class SitePlan(models.Model):
     media_type = models.CharField(max_length=50, editable=False)
     width = models.PositiveIntegerField(editable=False, help_text="In pixels.")
     height = models.PositiveIntegerField(editable=False)
+    metres_wide = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(METRES_WIDE[0]), MaxValueValidator(METRES_WIDE[1])],
+        help_text="So many metres is the site from the plan's left edge to its right one.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[WithoutSealed[SitePlan]] = WithoutSealed()

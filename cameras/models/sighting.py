@@ -29,6 +29,7 @@ class Link(models.TextChoices):
     NEW = "new", "The first of its identity"
     LINKED = "linked", "The same face as before"
     HAND = "hand", "Said by a person"
+    ERASED = "erased", "Nobody's any more: everything about them was erased"
 
 
 class Sighting(models.Model):
@@ -89,6 +90,9 @@ class Sighting(models.Model):
                 condition=models.Q(identity=None, person__isnull=False),
                 name="sightings_to_link",
             ),
+            models.Index(fields=["verdict", "-first_seen", "-id"], name="sightings_by_verdict"),
+            models.Index(fields=["-first_seen", "-id"], condition=models.Q(is_doubted=True), name="doubted_sightings"),
+            models.Index(fields=["-first_seen", "-id"], condition=models.Q(link="hand"), name="sightings_by_hand"),
         ]
 
     def __str__(self) -> str:
@@ -117,11 +121,16 @@ class Passage(models.Model):
     kind = models.CharField(max_length=10, choices=PassageKind.choices)
     number = models.PositiveIntegerField(help_text="Which one of this track, from 0.")
     at = models.DateTimeField(help_text="When the frame that showed it was captured.")
+    # Pages about a zone go through its sightings in this order. A trigger fills it in where nobody does.
+    first_seen = models.DateTimeField(null=True, editable=False, help_text="When the sighting began.")
 
     class Meta:
         ordering = ["at", "number"]
         constraints = [models.UniqueConstraint(fields=["sighting", "number"], name="one_passage_a_number")]
-        indexes = [models.Index(fields=["zone", "-at"], name="passages_of_a_zone")]
+        indexes = [
+            models.Index(fields=["zone", "-at"], name="passages_of_a_zone"),
+            models.Index(fields=["zone", "-first_seen", "-sighting"], name="sightings_of_a_zone"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.sighting_id} {self.kind} {self.zone_id}"

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from cameras.photo_search import api
+
+router = SimpleRouter(trailing_slash=False)
+router.register("photo-searches", api.PhotoSearchesView, basename="api-photo-search")
+
+urlpatterns = [path("v1/", include(router.urls))]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -16,7 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from cameras import health, live, tasks
 from cameras.events import AGAIN_SECONDS, Change, events_changed
 from cameras.live import State, Status, View
-from cameras.models import Camera, CameraEvent, CameraHour, CameraWatch, EventKind
+from cameras.models import Camera, CameraEvent, CameraHour, CameraLease, CameraWatch, EventKind
 from cameras.services import remove_camera, set_enabled
 from cameras.tests.factories import NOON, CameraFactory
 
@@ -383,3 +384,60 @@ def test_what_is_old_is_deleted(camera: Camera, settings: Settings) -> None:
     assert old not in CameraEvent.objects.all()
     assert CameraHour.objects.count() == 1
     tasks.prune_health()
+
+
+# The clocks of workers
+
+
+def clock_is_off(camera: Camera, seconds: float | None) -> None:
+    """As its worker's renewal wrote it down."""
+    span = timedelta(seconds=10)
+    CameraLease.objects.filter(camera=camera).update(
+        owner="w", worker="north", expires_at=Now() + span, clock_offset=seconds
+    )
+
+
+def test_a_clock_that_is_wrong_is_said_until_it_is_right_again(site: Site, camera: Camera) -> None:
+    site.says(camera)
+    clock_is_off(camera, None)
+    site.passes(5)
+    clock_is_off(camera, 2.0)
+    site.passes(5)
+    assert open_kinds() == []
+    clock_is_off(camera, -180.4)
+    site.passes(5)
+    event = CameraEvent.objects.get()
+    assert (event.kind, event.began_at, event.get_kind_display()) == ("clock", site.now, "The clock is wrong")
+    assert event.detail.startswith("The clock of the camera worker north is 3 min behind the database's.")
+    assert "NTP" in event.detail
+    assert len(event.detail) < 500
+    clock_is_off(camera, 3.2)
+    site.passes(5)
+    event.refresh_from_db()
+    assert "3 s ahead of the database's" in event.detail
+    clock_is_off(camera, 0.2)
+    site.passes(5)
+    event.refresh_from_db()
+    assert event.ended_at == site.now
+    assert site.told == [("clock", "BEGAN"), ("clock", "ENDED")]
+
+
+def test_a_clock_is_judged_without_pictures_and_not_where_nobody_runs_the_camera(site: Site, camera: Camera) -> None:
+    site.says(camera, State.OFFLINE)
+    clock_is_off(camera, 60.0)
+    site.passes(5)
+    assert open_kinds() == ["clock"]
+    CameraLease.objects.update(expires_at=None, clock_offset=None)
+    site.passes(5)
+    assert open_kinds() == ["clock"]  # nothing new is known
+    set_enabled(actor=None, camera=camera, enabled=False)
+    site.passes(5)
+    assert open_kinds() == []
+
+
+def test_the_clock_of_before_a_worker_died_says_nothing(site: Site, camera: Camera) -> None:
+    clock_is_off(camera, 60.0)
+    CameraLease.objects.update(expires_at=Now() - timedelta(seconds=1))
+    site.says(camera)
+    site.passes(5)
+    assert open_kinds() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from cameras import leases, selectors, services
-from cameras.leases import Lease
+from cameras.leases import ClockGauge, Lease
 from cameras.models import Camera, CameraLease, Priority
 from cameras.tests.factories import CameraFactory
 from cameras.tests.records import held, let_expire
@@ -206,3 +207,60 @@ def test_a_lease_of_before_the_clock_was_set_back_is_over() -> None:
     assert selectors.unattended() == []
     CameraLease.objects.update(expires_at=Now() + timedelta(hours=1))
     assert held(camera, "two").epoch == first.epoch + 1
+
+
+# How far clocks are off
+
+
+def gauge_of(offset: float) -> ClockGauge:
+    """That of a worker whose clock is so many seconds ahead."""
+    return ClockGauge(lambda: time.time() + offset)
+
+
+@pytest.mark.parametrize("offset", [180.0, -180.0, 0.0])
+def test_a_renewal_measures_the_clock_and_the_next_one_writes_it_down(offset: float) -> None:
+    camera, gauge = CameraFactory.create(), gauge_of(offset)
+    lease = held(camera)
+    assert gauge.offset is None
+    leases.renew_leases([lease], gauge)
+    assert row(camera).clock_offset is None
+    leases.renew_leases([lease], gauge)
+    measured = row(camera).clock_offset
+    assert measured is not None
+    assert measured == pytest.approx(offset, abs=1.5)  # the database's clock is this machine's
+
+
+def test_without_a_gauge_what_is_known_stays_and_a_new_owner_knows_nothing() -> None:
+    camera = CameraFactory.create()
+    lease = held(camera)
+    CameraLease.objects.update(clock_offset=7.0)
+    leases.renew_leases([lease])
+    assert row(camera).clock_offset == 7.0
+    leases.release_leases([lease])
+    assert row(camera).clock_offset is None
+    held(camera, "two")
+    CameraLease.objects.update(clock_offset=7.0)
+    let_expire(camera)
+    held(camera, "three")
+    assert row(camera).clock_offset is None
+
+
+def test_what_was_quickest_on_its_way_counts() -> None:
+    gauge = ClockGauge(lambda: 0.0)
+    gauge.take(asked=100.0, answered=104.0, began=90.5, ended=91.5)  # 3 s on the way: right to 1.5 s
+    assert gauge.offset == 11.0
+    gauge.take(asked=110.0, answered=110.2, began=100.0, ended=100.1)
+    assert gauge.offset == pytest.approx(10.05)
+    gauge.take(asked=120.0, answered=125.0, began=110.0, ended=110.1)
+    assert gauge.offset == pytest.approx(10.05)
+    gauge.take(asked=130.0, answered=129.0, began=120.0, ended=120.5)  # set back meanwhile
+    assert gauge.offset == pytest.approx(10.05)
+    for second in range(10):
+        gauge.take(asked=200.0 + second, answered=200.3 + second, began=200.0 + second, ended=200.1 + second)
+    assert gauge.offset == pytest.approx(0.1)  # the clock was set: what was measured before is over
+
+
+def test_a_statement_that_waits_in_the_database_is_no_way() -> None:
+    gauge = ClockGauge(lambda: 0.0)
+    gauge.take(asked=100.0, answered=110.0, began=99.9, ended=109.9)
+    assert gauge.offset == pytest.approx(0.1)

@@ -282,7 +282,8 @@ def test_a_persons_history_over_all_cameras_goes_on_where_a_page_ended(client: C
     SightingFactory.create(camera=gate)
     page = client.get(reverse("person", args=[person.pk]))
     text = page.content.decode()
-    assert "35 on 2 cameras" in text
+    assert "<dd>35</dd>" in text
+    assert len(page.context["summary"].figures.cameras) == 2
     assert "Missing" in text
     assert "52.52000, 13.40500" in text
     first = [row.pk for row in page.context["sightings"]]

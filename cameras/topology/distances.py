@@ -7,10 +7,13 @@ because a camera sees that far; then on foot, running; beyond half a kilometre b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import asin, cos, hypot, radians, sin, sqrt
 from typing import Final
+
+from django.db.models import QuerySet
 
 from cameras.models import Camera, CameraPlace
 
@@ -28,6 +31,11 @@ class Spot:
     metres: tuple[float, float] = (0.0, 0.0)
 
 
+def placed() -> QuerySet[Camera]:
+    """All cameras with their places, as `least_seconds` takes them; drawings are left where they are."""
+    return Camera.objects.select_related("plan_place__plan").defer("plan_place__plan__image")
+
+
 def metres(camera: Camera, other: Camera) -> float | None:
     """How far two cameras are from each other; None where that is not known."""
     return apart(spot(camera), spot(other))
@@ -40,10 +48,14 @@ def seconds_for(distance: float) -> float:
     return sum(max(0.0, min(distance, until) - since) / speed for (since, speed), until in parts)
 
 
-def least_seconds(cameras: Sequence[Camera]) -> dict[tuple[int, int], float]:
+def least_seconds(cameras: Sequence[Camera]) -> Mapping[tuple[int, int], float]:
     """By (camera, other camera): nobody is faster. Pairs whose distance is not known, or is next to nothing, are left
-    out. The cameras come with `plan_place` and its plan."""
-    spots = [(camera.pk, spot(camera)) for camera in cameras]
+    out. The cameras come with `plan_place` and its plan. What is returned belongs to all who ask: read it only."""
+    return _least(tuple((camera.pk, spot(camera)) for camera in cameras))
+
+
+@lru_cache(maxsize=2)  # cameras rarely move, and who links asks every few seconds
+def _least(spots: tuple[tuple[int, Spot], ...]) -> dict[tuple[int, int], float]:
     found: dict[tuple[int, int], float] = {}
     for at, (one, here) in enumerate(spots):
         for other, there in spots[:at]:

@@ -222,18 +222,6 @@ def test_an_enhanced_face_that_is_enrolled_already_is_asked_about(client: Client
     assert known.templates.count() == 2
 
 
-def test_what_rests_on_an_enhanced_photo_says_so(client: Client) -> None:
-    sign_in(client, Role.OPERATOR)
-    person = TemplateFactory.create(person__name="Ada").person
-    done = services.enrol(actor=None, name="x", photos=[upload(astronaut())], person=person)
-    page = reverse("identify")
-    assert done.templates == 1
-    assert "enhanced photo" not in client.post(page, {"photos": [photo(astronaut())]}).content.decode()
-    Photo.objects.filter(person=person).update(enhanced="enlarged")
-    shown = client.post(page, {"photos": [photo(astronaut())]}).content.decode()
-    assert '<span class="pill" title="enlarged">enhanced photo</span>' in shown
-
-
 def test_a_poor_photo_beside_a_good_one_is_offered_afterwards(client: Client) -> None:
     sign_in(client, Role.OPERATOR)
     files = [photo(astronaut(), "good.jpg"), photo(small_astronaut(), "far.jpg"), photo(nobody(), "wall.jpg")]

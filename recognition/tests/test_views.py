@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import AuditEvent, DataKey
+from accounts.models import DataKey
 from accounts.roles import Role
 from accounts.tests.factories import sign_in
 from recognition import services
-from recognition.engine import Candidate, Face, PhotoError, Quality
+from recognition.engine import Face, PhotoError, Quality
 from recognition.models import Person, Photo, Template, Watchlist, WatchlistEntry
 from recognition.packs import version_in_use
-from recognition.services import IdentifiedFace, Upload, UsablePhoto
+from recognition.services import Upload, UsablePhoto
 from recognition.tests.factories import (
     PACK,
     PersonFactory,
@@ -35,7 +34,6 @@ pytestmark = pytest.mark.django_db
 PAGES: dict[str, tuple[str, list[Role | None], bool]] = {  # name: (needs an object, roles that may not, allows POST)
     "people": ("", [None], False),
     "enrol": ("", [None, Role.VIEWER], True),
-    "identify": ("", [None, Role.VIEWER], True),
     "person_edit": ("person", [None, Role.VIEWER], True),
     "person_photos": ("person", [None, Role.VIEWER], True),
     "person_delete": ("person", [None, Role.VIEWER], True),
@@ -277,33 +275,9 @@ def test_a_portrait_that_is_missing_or_can_not_be_opened_is_a_drawing(client: Cl
         assert answer["Content-Type"] == "image/svg+xml"
 
 
-def test_searching_by_photo(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_of_the_old_search_leads_to_the_new_one(client: Client) -> None:
     sign_in(client, Role.OPERATOR)
-    ada, bob = PersonFactory.create(name="Ada"), PersonFactory.create(name="Bob")
-    near = Candidate(person=ada.pk, template=1, similarity=0.93)
-    far = Candidate(person=bob.pk, template=2, similarity=0.71)
-    found = [
-        IdentifiedFace(face=face(), pack=PACK, match=near, candidates=(near, far)),
-        IdentifiedFace(face=face(), pack=PACK, match=None, candidates=(far,)),
-        IdentifiedFace(face=face(), pack=PACK, match=None, candidates=()),
-    ]
-    names = {ada.pk: "Ada", bob.pk: "Bob"}
-    pack = SimpleNamespace(version=PACK)
-    snapshot = SimpleNamespace(names=names, threshold=lambda person: 0.86, pack_threshold=0.86, pack=pack)
-    monkeypatch.setattr("recognition.views.gallery", lambda: snapshot)
-    monkeypatch.setattr(services, "identify", lambda **kwargs: found)
-    page = client.post(reverse("identify"), {"photos": photo()}).content.decode()
-    assert "3 faces in this photo" in page
-    assert "0.930" in page
-    assert "Nobody reaches 0.860" in page
-    assert "data:image/jpeg;base64," in page
-
-
-def test_searching_with_what_is_no_photo(client: Client) -> None:
-    sign_in(client, Role.OPERATOR)
-    page = client.post(reverse("identify"), {"photos": photo("x.jpg", b"text")}).content.decode()
-    assert "Use a JPEG, PNG or WebP photo" in page
-    assert not AuditEvent.objects.filter(verb="searched").exists()
+    assert client.get(reverse("identify"))["Location"] == reverse("photo_searches")
 
 
 def test_making_and_changing_a_watchlist(client: Client) -> None:

@@ -2,6 +2,7 @@
 (() => {
   document.addEventListener("htmx:beforeRequest", (event) => {
     const { elt } = event.detail;
+    if (elt.dataset.poll === "always") return; // somebody listens to it
     if (elt.hasAttribute("data-poll") && (document.hidden || elt.querySelector("details[open]"))) event.preventDefault();
   });
   document.addEventListener("change", (event) => {

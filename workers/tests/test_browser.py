@@ -30,7 +30,7 @@ from accounts.roles import Role
 from accounts.tests.factories import UserFactory
 from alerts.models import Alert
 from alerts.tests.factories import AlertFactory
-from cameras.models import Camera
+from cameras.models import Camera, Identity, Sighting
 from cameras.services import add_camera
 from cameras.tests.factories import SightingFactory
 from config import embedded
@@ -231,8 +231,16 @@ def test_no_page_is_wider_than_the_screen(page: Page, port: int, tmp_path: Path,
     operator.is_superuser = True
     operator.save()
     page.set_viewport_size({"width": width, "height": 844})
-    names = ["dashboard", "alerts", "people", "enrol", "identify", "watchlists", "watchlist_add", "cameras", "wall"]
-    addresses = [reverse(name) for name in (*names, "camera_add", "account")]
+    known = Identity.objects.create(person=alert.person)
+    unknown = Identity.objects.create(label="L" * 200)
+    Sighting.objects.filter(pk=alert.sighting_id).update(identity=known, person=alert.person)
+    SightingFactory.create(camera=alert.camera, camera_name="M" * 200, person=None, identity=unknown)
+    names = ["dashboard", "alerts", "people", "enrol", "watchlists", "watchlist_add", "cameras", "wall", "camera_add"]
+    names += ["account", "history", "movement", "movement_compare", "photo_searches", "merge_proposals", "follows"]
+    addresses = [reverse(name) for name in (*names, "routes", "route_add")]
+    parts = ("identity", "movement_identity", "follow", "identity_corrections", "identity_merge", "identity_split")
+    addresses += [reverse(name, args=[one.pk]) for name in parts for one in (known, unknown)]
+    addresses += [reverse("identity_name", args=[unknown.pk]), reverse("movement_camera", args=[alert.camera_id])]
     addresses += [reverse("alert", args=[alert.pk]), reverse("person", args=[alert.person_id])]
     addresses += [reverse(name, args=[alert.camera_id]) for name in ("camera", "camera_edit", "camera_remove")]
     with web(port, tmp_path / "web.log"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 
 import pytest
 from django.conf import LazySettings
@@ -31,8 +33,8 @@ class Clock:
 class ByHand(LeaseKeeper):
     """A keeper without a thread: a test calls `round`, and what is given back is given back at once."""
 
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock=clock)
+    def __init__(self, clock: Clock, wall: Callable[[], float] = time.time) -> None:
+        super().__init__(clock=clock, wall=wall)
         self._thread = threading.current_thread()
 
 
@@ -192,6 +194,19 @@ def test_after_the_process_stood_still_no_loop_is_blamed(keeper: ByHand, clock: 
     assert one.why == ""
     pass_time(clock, keeper, int(HANG_SECONDS) + 1)
     assert one.ending is Ending.HANGING
+
+
+def test_a_worker_whose_clock_is_three_minutes_off_says_so_in_its_leases(clock: Clock) -> None:
+    keeper = ByHand(clock, wall=lambda: time.time() - 180)
+    one, two = CameraFactory.create_batch(2)
+    holding(keeper, one)
+    keeper.round()
+    holding(keeper, two)
+    with CaptureQueriesContext(connection) as queries:
+        keeper.round()
+    assert len(queries) == 1
+    offsets = CameraLease.objects.values_list("clock_offset", flat=True)
+    assert [round(offset / 10) for offset in offsets if offset is not None] == [-18, -18]
 
 
 # The thread

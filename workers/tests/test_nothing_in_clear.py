@@ -32,7 +32,9 @@ from accounts.roles import Role
 from accounts.tests.clients import key_client
 from accounts.tests.factories import UserFactory
 from alerts.models import Alert, Attachment
-from cameras.models import Sighting
+from cameras.identities.linker import Linker
+from cameras.identities.unknowns import opened
+from cameras.models import Identity, Sighting, UnknownTemplate
 from cameras.network import NetworkPolicy
 from cameras.probe import probe
 from cameras.sources import parse_source
@@ -75,6 +77,13 @@ class Needles:
             # The first and last digits depend on the neighbours.
             self.found_as[f"{name} as base64, shifted by {shift}"] = coded[4:-4] if shift else coded[:-4]
 
+    def add_values(self, embedding: Embedding, *, whose: str = "") -> None:
+        """An embedding in the kinds of numbers that it could be kept as."""
+        for kind in ("<f4", ">f4", "<f8", "<f2"):
+            raw = embedding.astype(kind).tobytes()
+            for start in range(0, len(raw), 16):
+                self.add(f"{whose}{kind} values from byte {start}", raw[start : start + 16])
+
     def within(self, places: Places) -> list[str]:
         """Where any of them is, as sentences."""
         return [
@@ -87,10 +96,7 @@ class Needles:
 
 def needles(embedding: Embedding, photos: list[bytes]) -> Needles:
     found = Needles()
-    for kind in ("<f4", ">f4", "<f8", "<f2"):
-        raw = embedding.astype(kind).tobytes()
-        for start in range(0, len(raw), 16):
-            found.add(f"{kind} values from byte {start}", raw[start : start + 16])
+    found.add_values(embedding)
     for at, value in enumerate(embedding):
         found.found_as[f"value {at} as text"] = str(abs(float(value)))[:10].encode()
         found.found_as[f"value {at} as short text"] = str(np.abs(value))[:10].encode()
@@ -192,6 +198,9 @@ def go_the_whole_way(folder: Path) -> None:
     call_command("enroll", "Eileen", str(photo), "--watchlist", "Crew", "--json", stdout=io.StringIO())
     call_command("identify", str(photo), "--json", stdout=io.StringIO())
     call_command("run_camera", "--source", str(clip), "--no-pace", "--clips", "--json", stdout=io.StringIO())
+    clip_of(crowd(), clip)
+    call_command("run_camera", "--source", str(clip), "--no-pace", "--json", stdout=io.StringIO())
+    Linker(owner="test").step()
     call_command("add_camera", "Gate", ADDRESS, stdout=io.StringIO())
     with pytest.raises(CommandError):
         call_command("run_camera", "Gate", stdout=io.StringIO())
@@ -232,11 +241,14 @@ def test_nothing_is_kept_in_clear(
     go_the_whole_way(tmp_path)
     printed = capfd.readouterr()
     wanted = needles(enrolled_embedding(), [astronaut(), changed(astronaut()), crowd()])
+    for number, embedding in enumerate(unknown_embeddings()):
+        wanted.add_values(embedding, whose=f"unknown person {number}: ")
 
     assert Alert.objects.exists(), "the loop should have recognised somebody"
     assert Sighting.objects.exclude(sealed_shot=None).exists()
     assert Attachment.objects.filter(media_type="video/mp4").exists()
     assert Photo.objects.exists()
+    assert Identity.objects.filter(person=None).exists(), "the linker should have linked somebody unknown"
     places = [
         *database(),
         *in_redis(redis()),
@@ -257,6 +269,13 @@ def enrolled_embedding() -> Embedding:
     bind = template_bind(template.person_id, template.pack)
     raw = vault.unseal(template.person.scope, template.sealed, bind=bind)
     return np.frombuffer(raw, dtype="<f4")
+
+
+def unknown_embeddings() -> list[Embedding]:
+    """Of two of the unknown people whom the loop has seen; more are only more to search for."""
+    found = list(opened(list(UnknownTemplate.objects.defer(None)[:2])).values())
+    assert len(found) == 2
+    return found
 
 
 def test_the_search_finds_what_is_in_clear(log: io.StringIO, temporary: Path) -> None:

@@ -101,6 +101,9 @@ class Site:
     def start_worker(self, name: str, slots: int = 16) -> psutil.Popen:
         return self.start(name, command=[*self._commands["cameras"], "--slots", str(slots)])
 
+    def start_linker(self, name: str) -> psutil.Popen:
+        return self.start(name, command=self._commands["linker"])
+
     def end(self, name: str) -> None:
         """Ends a process at once, however it stands. The servers are ended in order, by their keeper."""
         process = self.processes.pop(name)

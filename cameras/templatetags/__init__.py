@@ -1,0 +1,1 @@
+"""What pages about cameras and people seen write the same way."""
