@@ -1,10 +1,10 @@
 """`python -m benchmarks.movement`: the sums and figures of movement over many sightings.
 
 The sightings are those of benchmarks/history.py: ninety days, fifty cameras of which some see much more than others,
-two hundred thousand identities who appear anywhere at any time: so every pair of cameras has transitions, which is more
-work than the ways of people who walk. Sums them up from nothing, then as the beat does every minute, after corrections,
-and after an hour. Then makes every figure of a page, over all cameras and ninety days, the fastest of three after the
-first: the sum of all is what the limit is about.
+two hundred thousand identities who appear anywhere at any time: every pair of cameras has transitions (a million of
+them), which makes as many different ones as far more of people who walk. Sums them up from nothing, then as the beat
+does every minute, after corrections, and after an hour. Then makes every figure of a page, over all cameras and ninety
+days, the fastest of three after the first: the sum of all is what the limit is about.
 """
 
 from __future__ import annotations

@@ -236,6 +236,7 @@ SPECTACULAR_SETTINGS = {
         "OnDuplicate": "recognition.models.OnDuplicate",
         "OnForeignFace": "recognition.serializers.ON_FOREIGN_FACE",
         "EventKind": "cameras.models.EventKind",
+        "Verdict": "cameras.models.Verdict",
         "SearchState": "cameras.models.SearchState",
         "Dismissal": "alerts.models.Dismissal",
         "ReviewAnswer": "alerts.models.Review.Answer",

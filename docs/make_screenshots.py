@@ -36,6 +36,7 @@ ARGS = [
 ]
 SIZES = {1440: 900, 390: 844}
 LIVE = ("dashboard", "cameras", "camera", "wall", "follow", "identity")
+DRAWN = {"identity": "On Station", "movement-identity": "On Station", "movement-plan": "Where people were seen"}
 SETTLE_MS = 2500  # live pictures and the WebSocket have arrived by then
 
 
@@ -69,7 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--password", required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "screenshots")
     parser.add_argument("--photo", type=Path, help="a photo of somebody who is enrolled")
-    parser.add_argument("--only", default="", help="a part of the names of the pages wanted")
+    parser.add_argument("--only", default="", help="parts of the names of the pages wanted, comma between")
     return parser.parse_args()
 
 
@@ -98,7 +99,7 @@ def _one_look(browser: Browser, arguments: argparse.Namespace, width: int, heigh
 def _show_answers(page: Page, arguments: argparse.Namespace, width: int, scheme: str) -> None:
     """The pages that answer to a photo: what a search found, and the question before somebody is enrolled twice."""
     for name, path in (("photo-search", "/search/"), ("enrol-decide", "/people/enrol/")):
-        if arguments.only and arguments.only not in name:
+        if not _is_wanted(name, str(arguments.only)):
             continue
         page.goto(path)
         page.set_input_files("main input[type=file]", arguments.photo)
@@ -178,7 +179,7 @@ def _shots(page: Page) -> Iterator[Shot]:
 
 def _who(page: Page) -> dict[str, str | None]:
     """The pages of somebody unknown, who was seen most lately."""
-    identity = _first_link(page, "/history/?known=unknown", r"^/identities/\d+/$")
+    identity = _first_link(page, "/history/?who=unknown", r"^/identities/\d+/$")
     number = identity.strip("/").rpartition("/")[2] if identity else ""
     if not number:
         return {"identity": None}
@@ -191,6 +192,7 @@ def _who(page: Page) -> dict[str, str | None]:
         "identity-split": f"/identities/{number}/split/",
         "evidence": f"/identities/{number}/evidence/",
         "movement-identity": f"/movement/identities/{number}/",
+        "movement-compare": f"/movement/compare/?a={number}&b=1",
         "follow": f"/follow/{number}/",
     }
 
@@ -202,11 +204,17 @@ def _first_link(page: Page, start: str, pattern: str) -> str | None:
 
 
 def _take(page: Page, out: Path, shot: Shot, width: int, scheme: str, wanted: str) -> None:
-    if wanted and wanted not in shot.name:
+    if not _is_wanted(shot.name, wanted):
         return
     page.goto(shot.path)
     page.wait_for_timeout(SETTLE_MS if shot.name in LIVE else 900)
+    if shot.name in DRAWN and (heading := page.get_by_role("heading", name=DRAWN[shot.name])).count():
+        heading.evaluate("heading => heading.scrollIntoView()")
     _save(page, out, shot.name, width, scheme)
+
+
+def _is_wanted(name: str, wanted: str) -> bool:
+    return any(part in name for part in wanted.split(","))
 
 
 def _save(page: Page, out: Path, name: str, width: int, scheme: str) -> None:

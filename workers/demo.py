@@ -79,8 +79,8 @@ class DemoRoute:
     usual: float
 
 
-# Everybody passes three cameras, Ben and the man in red all four, most of them with 6 to 9 seconds from one to the next,
-# so that cameras may begin some seconds apart.
+# Everybody passes three cameras, Ben and the man in red all four, most of them with 6 to 9 seconds from one to the
+# next, so that cameras may begin some seconds apart.
 CAMERAS = (
     DemoCamera(
         name="Main entrance",

@@ -94,7 +94,7 @@ def _ids(
     if not sources:
         return [], None, False
     if rest:
-        look = max(1, look // max(part.cost for part in (*sources, *rest)))
+        look = max(1, look // max(*(source.cost for source in sources), *(part.cost for part in rest)))
     span = _span(filters, cursor)
     # Without anything to test, so many of each run are enough.
     runs = sum(source.runs for source in sources)

@@ -104,6 +104,12 @@ def told_apart(one: int, other: int) -> NotSameIdentity | None:
     return NotSameIdentity.objects.select_related("said_by").filter(first=first, second=second).first()
 
 
+def apart_from(identity: int) -> set[int]:
+    """Who somebody said is not the same as this one."""
+    pairs = NotSameIdentity.objects.filter(Q(first=identity) | Q(second=identity)).values_list("first", "second")
+    return {pk for pair in pairs for pk in pair} - {identity}
+
+
 def tell_apart(actor: Actor, one: int, other: int) -> bool:
     """Notes that these are two people; whether that is new. An open proposal of the two is answered."""
     first, second = sorted((one, other))

@@ -21,13 +21,13 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from cameras.identities import conflicts
+from cameras.identities import conflicts, ledger
 from cameras.identities.limits import limits_of
 from cameras.identities.linking import OTHERS, Contender, LinkDecision, Span, decide
 from cameras.identities.locks import one_after_the_other
 from cameras.identities.unknowns import Found, Unknowns, opened
 from cameras.identities.ways import ways
-from cameras.models import Identity, Link, LinkerState, MergeProposal, Sighting, UnknownTemplate, Verdict
+from cameras.models import Identity, Link, LinkerState, MergeProposal, Sighting, UnknownGone, UnknownTemplate, Verdict
 from cameras.photo_search.running import run_waiting
 from config.transactions import brief_transaction
 
@@ -99,7 +99,8 @@ class Linker:
         """One round: links what waits, a hundred of each kind at most; how many it was. Raises NotLeading."""
         self._lead()
         unknowns = self.unknowns
-        unknowns.drop_gone()
+        if UnknownGone.objects.exists():
+            self._drop_gone(unknowns)
         done = sum(self._link_known(pk) for pk in _known())
         done += sum(self._link_unknown(template, unknowns) for template in _templates())
         self._look_again()
@@ -164,6 +165,12 @@ class Linker:
         self._unknowns = None  # whoever leads deletes and adds meanwhile
         self._open.clear()
 
+    @brief_transaction()
+    def _drop_gone(self, unknowns: Unknowns) -> None:
+        """Forgets what was deleted. Whoever leads no more leaves that to who does: the notes go with it."""
+        self._hold()
+        unknowns.drop_gone()
+
     # --- enrolled people -----------------------------------------------------------------------------------------
 
     @brief_transaction()
@@ -193,11 +200,12 @@ class Linker:
         self._hold()
         row = Sighting.objects.select_for_update(no_key=True).filter(pk=template.sighting_id).first()
         there = UnknownTemplate.objects.filter(pk=template.pk).update(linked_at=timezone.now())
-        if row is None or not there:
+        if row is None or not there or row.link == Link.ERASED:
             return None
         if row.link == Link.HAND or row.person_id is not None or row.verdict != Verdict.UNKNOWN:
             return row
-        contenders = _contenders(row, found, unknowns)
+        never = ledger.apart_from(row.identity_id) if row.identity_id is not None else set[int]()
+        contenders = [one for one in _contenders(row, found, unknowns) if one.identity not in never]
         decision = decide(conflicts.span_of(row), contenders, ways(), limits_of(template.pack))
         if row.identity_id is None:
             self._give(row, decision)

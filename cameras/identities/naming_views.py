@@ -39,6 +39,7 @@ def name(request: PageRequest, pk: int) -> HttpResponse:
         if done is not None and done.correction is not None:
             return _told(request, done)
         context["answer"] = done.enrolment if done is not None else None
+    form.fields["name"].required = person is None  # as the page says it; the form itself knows when it is needed
     text = request.GET.get("q", "")
     shots = reading.best_shots(identity, _SHOTS)
     context |= {

@@ -13,13 +13,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from copy import copy
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -27,7 +26,7 @@ from redis.exceptions import RedisError
 from accounts import vault
 from accounts.services import record
 from cameras import shots
-from cameras.identities import conflicts
+from cameras.identities import conflicts, ledger
 from cameras.identities.linking import Contender, Limits, Span, decide
 from cameras.identities.locks import one_after_the_other
 from cameras.identities.unknowns import opened
@@ -36,7 +35,6 @@ from cameras.models import (
     Correction,
     CorrectionKind,
     Identity,
-    NotSameIdentity,
     Sighting,
     UnknownTemplate,
     unknown_bind,
@@ -160,12 +158,11 @@ def _linked(correction: Correction, row: Sighting, best: dict[int, float], limit
     own = correction.other_id
     if own is None or not _is_still_there(correction, row):
         return None
-    apart = NotSameIdentity.objects.filter(Q(first=own) | Q(second=own)).values_list("first", "second")
-    never = {pk for pair in apart for pk in pair}
+    never = ledger.apart_from(own) | {own}
     wanted = sorted((pk for pk in best if pk not in never), key=lambda pk: -best[pk])[:_CONTENDERS]
     there = set(Identity.objects.filter(pk__in=wanted, person=None, merged_into=None).values_list("pk", flat=True))
     span = conflicts.span_of(row)
-    contenders = [Contender(identity=pk, similarity=best[pk], near=_near(row, pk)) for pk in wanted if pk in there]
+    contenders = [_contender(row, pk, best[pk]) for pk in wanted if pk in there]
     decision = decide(span, contenders, ways(), limits)
     if decision.identity is None:
         return None
@@ -174,6 +171,15 @@ def _linked(correction: Correction, row: Sighting, best: dict[int, float], limit
     conflicts.recompute([decision.identity])
     record(actor=None, verb="linked again", target=f"identity {decision.identity}", correction=correction.pk, other=own)
     return decision.identity
+
+
+def _contender(row: Sighting, identity: int, similarity: float) -> Contender:
+    near = _near(row, identity)
+    last = max((span.last_seen for span in near if span.first_seen <= row.first_seen.timestamp()), default=None)
+    if last is None:
+        return Contender(identity=identity, similarity=similarity, near=near)
+    since = UnknownTemplate.objects.filter(seen_at__gt=datetime.fromtimestamp(last, UTC)).count()
+    return Contender(identity=identity, similarity=similarity, near=near, others=since)
 
 
 def _near(row: Sighting, identity: int) -> tuple[Span, ...]:

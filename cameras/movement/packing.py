@@ -114,6 +114,6 @@ def in_order(arrivals: Arrivals) -> Arrivals:
 
 def _key(arrivals: Arrivals, *, by_slot: bool) -> Ints:
     """A number for each kind of transition."""
-    kind = arrivals["rest"].astype(np.int64) << _BIN_BITS | arrivals["bin"]
-    key = arrivals["start"].astype(np.int64) << 8 | kind
-    return arrivals["slot"].astype(np.int64) << 48 | key if by_slot else key
+    slot, start, bin_, rest = (arrivals[name].astype(np.int64) for name in ("slot", "start", "bin", "rest"))
+    key: Ints = start << 8 | rest << _BIN_BITS | bin_
+    return slot << 48 | key if by_slot else key

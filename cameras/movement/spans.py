@@ -38,7 +38,7 @@ SELECT string_agg(
         + CASE link WHEN 'recognised' THEN 16 WHEN 'new' THEN 32 WHEN 'linked' THEN 48 WHEN 'hand' THEN 64 ELSE 0 END
         + CASE WHEN is_doubted THEN 1024 ELSE 0 END
     ), ''::bytea)
-FROM ({rows} ORDER BY first_seen DESC, id DESC) AS rows
+FROM (SELECT * FROM ({rows}) AS found ORDER BY first_seen DESC, id DESC) AS rows
 """
 _NEWEST: Final = """
     SELECT id, camera_id, identity_id, first_seen, last_seen, verdict, link, is_doubted
@@ -111,7 +111,7 @@ def read_rows(
     """The newest `most` sightings that began from `since` to `until`; `cameras` None: of all there are."""
     chosen = "" if cameras is None else " AND camera_id = ANY(%(cameras)s)"
     params: dict[str, object] = {"since": since, "until": until, "most": most, "cameras": list(cameras or ())}
-    ((found,),) = fetched(_READ.format(rows=f"({_NEWEST.format(chosen=chosen)})"), params)
+    ((found,),) = fetched(_READ.format(rows=_NEWEST.format(chosen=chosen)), params)
     return spans_of(found)
 
 

@@ -68,8 +68,10 @@ def transitions(sums: Sums) -> Transitions:
     rows, start, end = _among(sums)
     counts = np.bincount(start * size + end, weights=rows["count"], minlength=size * size)
     counts = counts.astype(np.int64).reshape(size, size)
-    pairs, group = np.unique(start * size + end, return_inverse=True)
-    bins, rests = _shapes(rows, group, len(pairs))
+    pairs = np.flatnonzero(counts)
+    number = np.zeros(size * size, np.int64)
+    number[pairs] = np.arange(len(pairs))
+    bins, rests = _shapes(rows, number[start * size + end], len(pairs))
     ends = [(spots[pair // size], spots[pair % size]) for pair in pairs.tolist()]
     legs = _legs(ends, bins, rests, departures[pairs // size])
     return Transitions(

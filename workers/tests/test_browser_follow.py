@@ -5,8 +5,7 @@ Pictures come from the test itself, as workers would publish them, and so do sig
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -57,7 +56,6 @@ def test_the_wall_follows_and_announces(
     tmp_path: Path,
     operator: User,
     cameras: list[Camera],
-    record_property: Callable[[str, object], None],
 ) -> None:
     gate, hall = cameras
     identity = Identity.objects.create(person=PersonFactory.create(name="Maria Curie"))
@@ -74,10 +72,8 @@ def test_the_wall_follows_and_announces(
         page.evaluate("document.addEventListener('alerts:rang', ({ detail }) => window.rang.push(detail.text))")
         leave(first)
         expect(page.locator(".follow__place--last .tile__name")).to_have_text("Gate")
-        began = time.monotonic()
         second = sighting(identity, hall, ago=0)
         expect(page.locator(".follow__place--here .tile__name")).to_have_text("Hall")
-        record_property("seconds until a new sighting was shown", round(time.monotonic() - began, 2))
         # The page's order: where they are now before where they were; the old picture is the very same element.
         assert page.locator(".follow__place .tile__name").all_inner_texts() == ["Hall", "Gate"]
         assert page.evaluate("window.kept.isConnected && window.kept.src.startsWith('blob:')")

@@ -72,7 +72,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """A camera's row; `middle` and `text` are where its line and its name go, in pixels."""
+    """A camera's row; `text` and `line` are where its name and the line below it go, in pixels."""
 
     name: str
     top: int

@@ -13,12 +13,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from cameras.movement.drawing.shades import STEPS, Step, number, scale, shade
+from cameras.movement.drawing.shades import Step, number, scale, shade
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MOST_CAMERAS: Final = 14
 MOST_PARTS: Final = 12  # of a picture, in the table
-Numbers = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +28,6 @@ class Cell:
     shade: int
     title: str = ""
 
-    @property
-    def is_dark(self) -> bool:
-        return self.shade > STEPS // 2 + 1
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -42,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """A shaded table. `left_out`: a sentence on what is not in it."""
+    """A shaded table. `name` names it in the page; `left_out`: a sentence on what is not in it."""
 
     name: str
     caption: str

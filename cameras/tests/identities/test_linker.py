@@ -18,6 +18,7 @@ from cameras.models import (
     Link,
     LinkerState,
     MergeProposal,
+    NotSameIdentity,
     Route,
     Sighting,
     SightingConflict,
@@ -271,3 +272,23 @@ def test_a_template_that_does_not_open_leaves_the_rest_alone(linker: Linker) -> 
     linker.step()
     assert of(row).identity is not None
     assert not UnknownTemplate.objects.filter(linked_at=None).exists()
+
+
+def test_who_was_said_to_be_two_people_is_neither_linked_nor_proposed_again(linker: Linker) -> None:
+    first = seen(face(1), at=after(0))
+    second = seen(like(face(1), 0.6), at=after(60))
+    linker.step()
+    one, other = sorted(identity.pk for row in (first, second) if (identity := of(row).identity) is not None)
+    NotSameIdentity.objects.create(first_id=one, second_id=other)
+    template_of(second, like(face(1), 0.97))
+    linker.step()
+    assert of(second).identity_id != of(first).identity_id
+    assert not MergeProposal.objects.exists()
+
+
+def test_an_erased_sighting_is_nobodys(linker: Linker) -> None:
+    row = seen(face(1), at=after(0))
+    Sighting.objects.filter(pk=row.pk).update(link=Link.ERASED)
+    linker.step()
+    assert of(row).identity is None
+    assert len(linker.unknowns) == 0
