@@ -18,7 +18,7 @@ help:
 	@echo 'make run      install what is missing, then start everything with demo cameras (Ctrl-C stops it)'
 	@echo 'make install  make $(VENV) and install Lynceus into it; does nothing when that is up to date'
 	@echo 'make test     lint, types, import rules, migrations and tests, on a real PostgreSQL and Redis'
-	@echo 'make chaos    break streams, clocks, workers, Redis, PostgreSQL and a disk for real, and see all recover (10 min)'
+	@echo 'make chaos    break streams, clocks, workers, Redis, PostgreSQL and a disk for real, and see all recover (15 min)'
 	@echo 'make lint     the part of `make test` that takes seconds'
 	@echo 'make bench    measure the frame path, alerts and recognition; prints tables (BENCH=--only=alerts: one)'
 	@echo 'make clean    remove $(VENV), caches and test data; your own data in var/ stays'

@@ -201,7 +201,7 @@ def _dressed(
 def room(name: str, photos: Photos) -> Image:
     """The empty room, (h, w, 3) of SIZE: garage, entrance, hall or platform."""
     if name == "garage":
-        return _filled(photos["garage"], 700)
+        return _garage(_filled(photos["garage"], 700))
     brick = _filled(photos["wall"], 512).astype(np.float32)
     if name == "entrance":
         picture = _entrance(brick)
@@ -210,6 +210,15 @@ def room(name: str, photos: Photos) -> Image:
     else:
         picture = _platform(brick, _filled(photos["gravel"], 400).astype(np.float32))
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.8), np.uint8)
+
+
+def _garage(photo: Image) -> Image:
+    """In dim light, and below a beam: the detector takes much of what stands on the shelves for faces."""
+    picture = np.asarray(cv2.convertScaleAbs(photo, alpha=0.6, beta=28), np.uint8)
+    cv2.rectangle(picture, (0, 0), (SIZE[0], 66), (92, 96, 98), -1)
+    cv2.rectangle(picture, (0, 60), (SIZE[0], 66), (60, 190, 225), -1)
+    cv2.putText(picture, "P  Level 0", (24, 42), cv2.FONT_HERSHEY_DUPLEX, 0.9, (235, 235, 235), 2, cv2.LINE_AA)
+    return picture
 
 
 def _entrance(brick: Floats) -> Image:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -100,7 +100,8 @@ def _view(
 ) -> type[_Figure]:
     body = {"__doc__": about, "serializer_class": shows, "filter_class": takes, "figure": figure}
     view: type[_Figure] = type(f"{name}View", (_Figure,), body)
-    return extend_schema(operation_id=f"movement_{name.lower()}", parameters=[takes], responses=shows)(view)
+    described = extend_schema(operation_id=f"movement_{name.lower()}", parameters=[takes], responses=shows)
+    return extend_schema_view(get=described)(view)
 
 
 def _held_back(identities: Iterable[int], period: Period) -> set[int]:
@@ -183,7 +184,7 @@ UnusualVisitsView = _of_people(
 )
 
 
-@extend_schema(operation_id="movement_occupancy", parameters=[shown.OccupancyFilter])
+@extend_schema_view(get=extend_schema(operation_id="movement_occupancy", parameters=[shown.OccupancyFilter]))
 class OccupancyView(_Figure):
     """How many people were in view at once."""
 
@@ -194,7 +195,7 @@ class OccupancyView(_Figure):
         return occupancy(read_spans(asked.place, asked.period), steps=asked.validated_data["steps"])
 
 
-@extend_schema(operation_id="movement_unusual", parameters=[shown.UnusualFilter])
+@extend_schema_view(get=extend_schema(operation_id="movement_unusual", parameters=[shown.UnusualFilter]))
 class UnusualView(_Figure):
     """Hours with far more or fewer sightings than the same hour of the weeks before."""
 
@@ -206,7 +207,7 @@ class UnusualView(_Figure):
         return unusual_hours(asked.place, asked.period, weeks=values["weeks"], level=values["level"])
 
 
-@extend_schema(operation_id="movement_heat", parameters=[shown.HeatFilter])
+@extend_schema_view(get=extend_schema(operation_id="movement_heat", parameters=[shown.HeatFilter]))
 class HeatView(_Figure):
     """Where in a camera's picture faces were, or how much each camera on a plan saw."""
 
@@ -225,7 +226,7 @@ class HeatView(_Figure):
         return {"basis": found.basis, "seconds": found.seconds}
 
 
-@extend_schema(operation_id="movement_next", parameters=[shown.NextFilter])
+@extend_schema_view(get=extend_schema(operation_id="movement_next", parameters=[shown.NextFilter]))
 class NextView(GenericAPIView[Any]):
     """Where somebody is likely to be seen next after a camera: everybody, or an identity with their own habits.
 
