@@ -56,7 +56,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         site.prepare(folder)
         with Database(folder):
-            _fill(options.sightings)
+            fill(options.sightings)
             rows = list(_measured(options.only, options.pairs))
             writes = [] if options.only not in ("", "write") else list(_written())
             print(report(rows, writes, options.sightings))
@@ -119,7 +119,7 @@ WHERE camera_id = %(camera)s AND track %% %(each)s = 0
 """
 
 
-def _fill(count: int) -> None:
+def fill(count: int) -> None:
     """The rows, unless the folder has them already."""
     from django.db import connection
 

@@ -47,7 +47,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         site.prepare(folder)
         with Database(folder):
-            history._fill(options.sightings)
+            history.fill(options.sightings)
             sums = list(_summed())
             figures = list(_figures())
     page = Row(

@@ -28,6 +28,7 @@ from cameras.identities.locks import one_after_the_other
 from cameras.identities.unknowns import Found, Unknowns, opened
 from cameras.identities.ways import ways
 from cameras.models import Identity, Link, LinkerState, MergeProposal, Sighting, UnknownGone, UnknownTemplate, Verdict
+from cameras.movement.summing import MARGIN, mark_dirty
 from cameras.photo_search.running import run_waiting
 from config.transactions import brief_transaction
 
@@ -42,6 +43,7 @@ _CONTENDERS: Final = 5
 _BACKLOG: Final = 1_000  # from so many on, older sightings of enrolled people are given their identity all at once
 _BULK: Final = 5_000
 _WATCHED: Final = 10_000
+_LATE: Final = MARGIN / 2  # older sightings may be summed up already
 _WATCH_SECONDS: Final = 5.0
 
 _NEAR = """
@@ -68,7 +70,7 @@ WITH old AS (
     ON CONFLICT (person_id) DO UPDATE SET label = cameras_identity.label RETURNING id, person_id
 )
 UPDATE cameras_sighting AS sighting SET identity_id = made.id, link = %(link)s
-FROM old JOIN made USING (person_id) WHERE sighting.id = old.id
+FROM old JOIN made USING (person_id) WHERE sighting.id = old.id RETURNING sighting.id
 """
 
 
@@ -91,7 +93,7 @@ class Linker:
         """The templates in memory, read when they are first needed."""
         if self._unknowns is None:
             began = time.monotonic()
-            self._unknowns = Unknowns.load()
+            self._unknowns = Unknowns.load(between=self._lead)
             _log.info("%d templates of unknown people read in %.1f s.", len(self._unknowns), time.monotonic() - began)
         return self._unknowns
 
@@ -101,8 +103,13 @@ class Linker:
         unknowns = self.unknowns
         if UnknownGone.objects.exists():
             self._drop_gone(unknowns)
-        done = sum(self._link_known(pk) for pk in _known())
-        done += sum(self._link_unknown(template, unknowns) for template in _templates())
+        done = 0
+        for pk in _known():
+            self._lead()
+            done += self._link_known(pk)
+        for template in _templates():
+            self._lead()
+            done += self._link_unknown(template, unknowns)
         self._look_again()
         return done + run_waiting(unknowns)
 
@@ -138,20 +145,25 @@ class Linker:
     # --- the lease -----------------------------------------------------------------------------------------------
 
     def _lead(self) -> None:
-        """Takes or keeps the lease, every second. Raises NotLeading."""
+        """Takes or keeps the lease, every second. Raises NotLeading.
+
+        Who takes it from another one reads all templates anew: that one has linked, and has dropped what was deleted.
+        """
         if time.monotonic() - self._renewed_at < RENEW_SECONDS:
             return
         span = timedelta(seconds=LEASE_SECONDS)
-        free = Q(owner=self.owner) | Q(heartbeat_at=None) | Q(heartbeat_at__lt=Now() - span)
+        free = Q(heartbeat_at=None) | Q(heartbeat_at__lt=Now() - span)
         ahead = Q(heartbeat_at__gt=Now() + span)  # of before the clock was set back
         held = len(self._unknowns) if self._unknowns is not None else 0
         waiting = Sighting.objects.filter(identity=None, person__isnull=False)[:_BULK].count()
         waiting += UnknownTemplate.objects.filter(linked_at=None)[:_BULK].count()
         state: dict[str, Any] = {"owner": self.owner, "heartbeat_at": Now(), "templates": held, "waiting": waiting}
-        if not LinkerState.objects.filter(free | ahead, pk=1).update(**state):
-            if LinkerState.objects.filter(pk=1).exists():
-                raise NotLeading
-            LinkerState.objects.create(pk=1, **state)
+        if not LinkerState.objects.filter(pk=1, owner=self.owner).update(**state):
+            self._forget()
+            if not LinkerState.objects.filter(free | ahead, pk=1).update(**state | {"templates": 0}):
+                if LinkerState.objects.filter(pk=1).exists():
+                    raise NotLeading
+                LinkerState.objects.create(pk=1, **state | {"templates": 0})
         self._renewed_at = time.monotonic()
 
     def _hold(self) -> None:
@@ -162,6 +174,9 @@ class Linker:
 
     def _stand_by(self) -> None:
         self._renewed_at = float("-inf")
+        self._forget()
+
+    def _forget(self) -> None:
         self._unknowns = None  # whoever leads deletes and adds meanwhile
         self._open.clear()
 
@@ -242,6 +257,8 @@ class Linker:
         row.identity_id, row.link, row.link_similarity, row.is_doubted = identity, link, similarity, False
         row.save(update_fields=["identity", "link", "link_similarity", "is_doubted"])
         conflicts.check(row)
+        if row.first_seen < timezone.now() - _LATE:
+            mark_dirty(sightings=[row.pk])
         if row.is_open and len(self._open) < _WATCHED:
             self._open.add(row.pk)
 
@@ -271,6 +288,7 @@ def _known() -> list[uuid.UUID]:
         with brief_transaction(), connection.cursor() as cursor:
             one_after_the_other()
             cursor.execute(_ALL_KNOWN, {"count": _BULK, "link": Link.RECOGNISED})
+            mark_dirty(sightings=[pk for (pk,) in cursor.fetchall()])
     return ids[:_BATCH]
 
 

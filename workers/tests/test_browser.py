@@ -233,7 +233,8 @@ def test_no_page_is_wider_than_the_screen(page: Page, port: int, tmp_path: Path,
     page.set_viewport_size({"width": width, "height": 844})
     known = Identity.objects.create(person=alert.person)
     unknown = Identity.objects.create(label="L" * 200)
-    Sighting.objects.filter(pk=alert.sighting_id).update(identity=known, person=alert.person)
+    assert alert.sighting is not None
+    Sighting.objects.filter(pk=alert.sighting.pk).update(identity=known, person=alert.person)
     SightingFactory.create(camera=alert.camera, camera_name="M" * 200, person=None, identity=unknown)
     names = ["dashboard", "alerts", "people", "enrol", "watchlists", "watchlist_add", "cameras", "wall", "camera_add"]
     names += ["account", "history", "movement", "movement_compare", "photo_searches", "merge_proposals", "follows"]

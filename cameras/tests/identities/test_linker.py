@@ -14,6 +14,7 @@ from cameras.identities.linker import Linker, NotLeading
 from cameras.identities.linking import Limits
 from cameras.models import (
     ConflictKind,
+    DirtySlot,
     Identity,
     Link,
     LinkerState,
@@ -260,6 +261,7 @@ def test_a_long_backlog_is_linked_at_once(linker: Linker, monkeypatch: pytest.Mo
     people = PersonFactory.create_batch(2)
     rows = [SightingFactory.create(person=people[at % 2], first_seen=after(at - 7200)) for at in range(8)]
     linker.step()
+    assert DirtySlot.objects.exists()  # what was summed up without them is summed up anew
     assert Identity.objects.count() == 2
     assert all(of(row).identity == Identity.objects.get(person=row.person) for row in rows)
     assert {of(row).link for row in rows} == {Link.RECOGNISED}
