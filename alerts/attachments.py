@@ -63,7 +63,7 @@ def attach_clip(*, alert_id: int, name: str, data: bytes) -> Attachment | None:
     """
     kind = clip_kind(data)
     row = Alert(pk=alert_id)
-    list(Alert.objects.select_for_update(no_key=True).filter(pk=alert_id))  # of two who add it one is first
+    one_after_the_other()  # of two who add it one is first; and nobody is being erased
     if clips(row).exists() or Sighting.objects.filter(alerts=alert_id, link=Link.ERASED).exists():
         return None
     return _add(None, lifecycle.touched(row), name, kind, data)

@@ -9,8 +9,7 @@ from django.dispatch import receiver
 
 from cameras.identities import erasure, people
 from cameras.identities.locks import one_after_the_other
-from cameras.identities.signals import sightings_reassigned, somebody_erased
-from cameras.movement.summing import mark_dirty
+from cameras.identities.signals import somebody_erased
 from cameras.photo_search import erasure as searches
 from recognition.merging import people_merged
 from recognition.models import Person
@@ -33,14 +32,8 @@ def erase(person: Person, **kwargs: Any) -> None:
     erasure.erase_person(person)
 
 
-@receiver(sightings_reassigned, dispatch_uid="cameras.reassigned")
-def sum_up_again(sightings: tuple[uuid.UUID, ...], **kwargs: Any) -> None:
-    mark_dirty(sightings=sightings)
-
-
 @receiver(somebody_erased, dispatch_uid="cameras.erased")
 def forget_searches(
     sightings: tuple[uuid.UUID, ...], person: Person | None, identities: tuple[int, ...], **kwargs: Any
 ) -> None:
-    mark_dirty(sightings=sightings)
     searches.forget_somebody(sightings=sightings, person=person, identities=identities)

@@ -71,7 +71,8 @@ def _report(rule: CompiledRule, span: Span) -> list[int]:
         return []
     blind = _blind(rule, span)
     made: list[int] = []
-    for person in Person.objects.filter(pk__in=missing).order_by("id"):
+    # Locked before alerts are, as whoever deletes one of them does.
+    for person in Person.objects.select_for_update(no_key=True).filter(pk__in=missing).order_by("id"):
         watchlist, name = expected[person.pk]
         absence = Absence(
             person=person,

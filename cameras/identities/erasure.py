@@ -87,7 +87,6 @@ def _wipe(identities: tuple[int, ...], person: Person | None) -> int:
         theirs |= Q(person=person)
     rows = Sighting.objects.select_for_update(no_key=True).filter(theirs).order_by("pk")
     ids = tuple(rows.values_list("pk", flat=True))
-    somebody_erased.send(sender=Identity, sightings=ids, person=person, identities=identities)
     _forget_corrections(ids, identities, person)
     SightingConflict.objects.filter(Q(stronger__in=ids) | Q(weaker__in=ids)).delete()
     UnknownTemplate.objects.filter(sighting__in=ids).delete()
@@ -95,6 +94,8 @@ def _wipe(identities: tuple[int, ...], person: Person | None) -> int:
     found.filter(verdict=Verdict.KNOWN).update(verdict=Verdict.UNKNOWN)
     found.update(**_NOTHING)
     forget_words([f"identity {pk}" for pk in identities], filters=[f"identity={pk}" for pk in identities])
+    # After what takes long where there are many sightings: from here on nobody raises alerts until the commit.
+    somebody_erased.send(sender=Identity, sightings=ids, person=person, identities=identities)
     Identity.objects.filter(pk__in=identities).delete()
     return len(ids)
 

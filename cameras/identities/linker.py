@@ -69,7 +69,8 @@ WITH old AS (
     SELECT DISTINCT person_id, '', now() FROM old
     ON CONFLICT (person_id) DO UPDATE SET label = cameras_identity.label RETURNING id, person_id
 )
-UPDATE cameras_sighting AS sighting SET identity_id = made.id, link = %(link)s
+UPDATE cameras_sighting AS sighting
+SET identity_id = made.id, link = CASE sighting.link WHEN %(hand)s THEN %(hand)s ELSE %(link)s END
 FROM old JOIN made USING (person_id) WHERE sighting.id = old.id RETURNING sighting.id
 """
 
@@ -84,6 +85,7 @@ class Linker:
     def __init__(self, *, owner: str = "") -> None:
         self.owner = owner or str(uuid.uuid4())
         self._unknowns: Unknowns | None = None
+        self._term = 0  # goes up whenever what is in memory may be out of date
         self._open: set[uuid.UUID] = set()  # linked while they were still in view
         self._looked_at = time.monotonic()
         self._renewed_at = float("-inf")
@@ -92,26 +94,31 @@ class Linker:
     def unknowns(self) -> Unknowns:
         """The templates in memory, read when they are first needed."""
         if self._unknowns is None:
-            began = time.monotonic()
-            self._unknowns = Unknowns.load(between=self._lead)
-            _log.info("%d templates of unknown people read in %.1f s.", len(self._unknowns), time.monotonic() - began)
+            began, term = time.monotonic(), self._term
+            found = Unknowns.load(between=self._lead)
+            if self._term != term:  # another one led meanwhile, and has linked
+                raise NotLeading
+            self._unknowns = found
+            _log.info("%d templates of unknown people read in %.1f s.", len(found), time.monotonic() - began)
         return self._unknowns
 
     def step(self) -> int:
-        """One round: links what waits, a hundred of each kind at most; how many it was. Raises NotLeading."""
+        """One round: links what waits, a hundred of each kind at most; how many it was. Raises NotLeading.
+
+        The lease is renewed in between: while a backlog is worked off a round may last for longer than it.
+        """
         self._lead()
-        unknowns = self.unknowns
         if UnknownGone.objects.exists():
-            self._drop_gone(unknowns)
+            self._drop_gone(self.unknowns)
         done = 0
         for pk in _known():
             self._lead()
             done += self._link_known(pk)
         for template in _templates():
             self._lead()
-            done += self._link_unknown(template, unknowns)
+            done += self._link_unknown(template, self.unknowns)
         self._look_again()
-        return done + run_waiting(unknowns)
+        return done + run_waiting(self.unknowns)
 
     def run(self, stop: threading.Event, *, ready: Callable[[], None] = lambda: None) -> None:
         """Links until it is asked to stop; while the database is away, or another one leads, it waits."""
@@ -138,7 +145,7 @@ class Linker:
     def resign(self) -> None:
         """Lets another one go on at once."""
         try:
-            LinkerState.objects.filter(pk=1, owner=self.owner).update(owner="", heartbeat_at=None)
+            LinkerState.objects.filter(pk=1, owner=self.owner).update(owner="")
         except DatabaseError as error:
             _log.debug("The lease ends by itself: %s", error)
 
@@ -152,7 +159,7 @@ class Linker:
         if time.monotonic() - self._renewed_at < RENEW_SECONDS:
             return
         span = timedelta(seconds=LEASE_SECONDS)
-        free = Q(heartbeat_at=None) | Q(heartbeat_at__lt=Now() - span)
+        free = Q(owner="") | Q(heartbeat_at=None) | Q(heartbeat_at__lt=Now() - span)
         ahead = Q(heartbeat_at__gt=Now() + span)  # of before the clock was set back
         held = len(self._unknowns) if self._unknowns is not None else 0
         waiting = Sighting.objects.filter(identity=None, person__isnull=False)[:_BULK].count()
@@ -178,6 +185,7 @@ class Linker:
 
     def _forget(self) -> None:
         self._unknowns = None  # whoever leads deletes and adds meanwhile
+        self._term += 1
         self._open.clear()
 
     @brief_transaction()
@@ -287,13 +295,20 @@ def _known() -> list[uuid.UUID]:
     if len(ids) > _BACKLOG:
         with brief_transaction(), connection.cursor() as cursor:
             one_after_the_other()
-            cursor.execute(_ALL_KNOWN, {"count": _BULK, "link": Link.RECOGNISED})
+            cursor.execute(_ALL_KNOWN, {"count": _BULK, "link": Link.RECOGNISED, "hand": Link.HAND})
             mark_dirty(sightings=[pk for (pk,) in cursor.fetchall()])
     return ids[:_BATCH]
 
 
 def _templates() -> list[UnknownTemplate]:
-    return list(UnknownTemplate.objects.defer(None).filter(linked_at=None).order_by("id")[:_BATCH])
+    """Templates that wait, in the order in which they came. Of many the newest go first, so that who is in view now is
+    linked at once; half of a round goes on with the oldest."""
+    waiting = UnknownTemplate.objects.defer(None).filter(linked_at=None)
+    oldest = list(waiting.order_by("id")[:_BATCH])
+    if len(oldest) < _BATCH:
+        return oldest
+    newest = list(waiting.filter(pk__gt=oldest[_BATCH // 2 - 1].pk).order_by("-id")[: _BATCH // 2])
+    return [*newest[::-1], *oldest[: _BATCH // 2]]
 
 
 def _contenders(row: Sighting, found: Sequence[Found], unknowns: Unknowns) -> list[Contender]:

@@ -2,7 +2,7 @@
 
 One gallery a model pack; each template is a "person" of its own there, because whose it is changes when people correct
 links and is asked of the database at each decision. What a template is never changes: a better look at a track is a new
-template. Rows come through a server-side cursor and go, opened, straight into arrays; nothing decrypted is written.
+template. Rows come some thousand at a time and go, opened, straight into arrays; nothing decrypted is written.
 
 Shapes: embeddings (n, d) float32 of one pack; ids (n,) int64; times seconds since 1970 (UTC) float64.
 """
@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from django.db import connection, transaction
+from django.db import connection
 
 from accounts import vault
 from cameras.models import UnknownGone, UnknownTemplate, unknown_bind, unknown_scope
@@ -34,11 +34,11 @@ _PIECE: Final = 131_072
 _FRESH: Final = 512
 _NO_EMBEDDING: Final = "Template %d of an unknown person is no embedding of %s; it is left out."
 
-# In the order of the keys that seal them, which are opened once each then.
-_ALL = """
+# By number, which is nearly the order of the keys that seal them: each is opened a few times at most.
+_SOME = """
 SELECT t.id, t.pack, t.sealed, t.sighting_id, t.seen_at, coalesce(s.camera_id, 0)
 FROM cameras_unknowntemplate AS t JOIN cameras_sighting AS s ON s.id = t.sighting_id
-WHERE t.linked_at IS NOT NULL ORDER BY t.seen_at
+WHERE t.linked_at IS NOT NULL AND t.id > %s ORDER BY t.id LIMIT %s
 """
 
 
@@ -106,10 +106,11 @@ class Unknowns:
         return sum(one.nbytes for one in self._galleries.values()) + 3 * facts.ids.nbytes
 
     @classmethod
-    def load(cls) -> Unknowns:
-        """Everything that is stored. What does not open any more is logged and left out."""
+    def load(cls, *, between: Callable[[], None] = lambda: None) -> Unknowns:
+        """Everything that is stored. What does not open any more is logged and left out. `between` is called every
+        moment, because it may last for a minute."""
         made = cls()
-        for pack, ids, cameras, seen, rows in _pieces():
+        for pack, ids, cameras, seen, rows in _pieces(between):
             made.add_many(pack, ids=ids, embeddings=rows, cameras=cameras, seen=seen)
         return made
 
@@ -209,29 +210,40 @@ def _embedding(content: bytes) -> Embedding | None:
     return embedding if usable(embedding[None]).all() else None
 
 
-def _pieces() -> Iterator[tuple[str, Ids, Ids, npt.NDArray[np.float64], Floats]]:
+def _pieces(between: Callable[[], None]) -> Iterator[tuple[str, Ids, Ids, npt.NDArray[np.float64], Floats]]:
     """Pack, ids, cameras, times and embeddings, some hundred thousand at a time."""
     waiting: dict[str, list[tuple[int, int, float, Embedding]]] = {}
-    with transaction.atomic(), connection.chunked_cursor() as cursor:
-        cursor.execute(_ALL)
-        while rows := cursor.fetchmany(BATCH):
-            items = [
-                (unknown_scope(seen), sealed, unknown_bind(sighting, pack))
-                for _, pack, sealed, sighting, seen, _ in rows
-            ]
-            for (template, pack, _, _, seen, camera), content in zip(rows, vault.unseal_many(items), strict=True):
-                if isinstance(content, vault.VaultError):
-                    _log.error("Template %d of an unknown person is left out: %s", template, content)
-                    continue
-                embedding = _embedding(content)
-                if embedding is None:
-                    _log.error(_NO_EMBEDDING, template, pack)
-                    continue
-                waiting.setdefault(pack, []).append((template, camera, seen.timestamp(), embedding))
-            for pack in [pack for pack, some in waiting.items() if len(some) >= _PIECE]:
-                yield _arrays(pack, waiting.pop(pack))
+    for rows in _batches():
+        between()
+        items = [
+            (unknown_scope(seen), sealed, unknown_bind(sighting, pack)) for _, pack, sealed, sighting, seen, _ in rows
+        ]
+        for (template, pack, _, _, seen, camera), content in zip(rows, vault.unseal_many(items), strict=True):
+            if isinstance(content, vault.VaultError):
+                _log.error("Template %d of an unknown person is left out: %s", template, content)
+                continue
+            embedding = _embedding(content)
+            if embedding is None:
+                _log.error(_NO_EMBEDDING, template, pack)
+                continue
+            waiting.setdefault(pack, []).append((template, camera, seen.timestamp(), embedding))
+        for pack in [pack for pack, some in waiting.items() if len(some) >= _PIECE]:
+            yield _arrays(pack, waiting.pop(pack))
     for pack, some in waiting.items():
         yield _arrays(pack, some)
+
+
+def _batches() -> Iterator[list[Any]]:
+    """The rows, some thousand at a time; no transaction is open while they are worked on."""
+    last = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_SOME, [last, BATCH])
+            rows = cursor.fetchall()
+        if not rows:
+            return
+        yield rows
+        last = rows[-1][0]
 
 
 def _arrays(

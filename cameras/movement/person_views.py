@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from accounts.htmx import PageRequest, go_to, render_page
+from accounts.htmx import PageRequest, go_to, render_page, wants_partial
 from cameras.models import Identity
 from cameras.movement.asked import DAYS, asked
 from cameras.movement.person_page import compare_page, person_page
@@ -22,8 +22,8 @@ _USUAL_COMPARED = 30
 @require_safe
 @permission_required("cameras.view_sighting", raise_exception=True)
 def identity(request: PageRequest, pk: int) -> HttpResponse:
-    """The path and habits of an identity; for HTMX without the page around them. One that turned out to be another
-    leads there."""
+    """The path and habits of an identity; for HTMX without the page around them, or only the path (`part=path`). One
+    that turned out to be another leads there."""
     row = get_object_or_404(Identity.objects.select_related("person"), pk=pk)
     known = last_of(row)
     if known.pk != row.pk:
@@ -31,6 +31,7 @@ def identity(request: PageRequest, pk: int) -> HttpResponse:
     span = asked(request.GET, usual=_USUAL_DAYS)
     context = {
         "identity": row,
+        "brief": wants_partial(request) and request.GET.get("part") == "path",
         "asked": span,
         "all_days": DAYS,
         "page": person_page(row, span, with_zones=request.user.has_perm("cameras.view_zone")),

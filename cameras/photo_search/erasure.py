@@ -3,8 +3,8 @@
 A search whose photo matched them shows their face: it goes as a whole, and its key with it. From other searches, in
 which they only came out as somebody less alike, the rows about them go.
 
-All this is part of the transaction that erases, whose first deed was one_after_the_other(), before their rows are
-wiped: whoever is writing what a search found is through by then, or finds nobody after.
+All this is part of the transaction that erases, whose first deed was one_after_the_other(): whoever is writing what a
+search found is through by then, or finds nobody after.
 """
 
 from __future__ import annotations

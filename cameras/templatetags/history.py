@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from django import template
 
 from accounts.templatetags.lynceus import lasted
+from cameras.identities.linker import waiting_since
 
 register = template.Library()
 _ANY = datetime(2000, 1, 1, tzinfo=UTC)
@@ -16,3 +17,16 @@ _ANY = datetime(2000, 1, 1, tzinfo=UTC)
 def span(value: timedelta) -> str:
     """How long, as people say it."""
     return lasted(_ANY, _ANY + value)
+
+
+@register.simple_tag
+def linking_stands() -> str:
+    """What to say where nobody gives sightings their identity; nothing while somebody does."""
+    silent = waiting_since()
+    if silent is None:
+        return ""
+    since = "Nobody has linked sightings here yet" if silent == timedelta.max else f"For {span(silent)} nobody links sightings"
+    return (
+        f"{since}: new ones belong to no identity, so that paths and histories of people lack them. What waits is "
+        "linked when the linker runs again. Start it with `manage.py linker`, or look into its log."
+    )

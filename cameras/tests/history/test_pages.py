@@ -21,6 +21,7 @@ from cameras.models import (
     CorrectionKind,
     Identity,
     Link,
+    LinkerState,
     Sighting,
     SightingConflict,
     Verdict,
@@ -246,3 +247,14 @@ def test_links_from_a_camera(client: Client, unknown: Identity) -> None:
     assert camera is not None
     page = client.get(reverse("camera", args=[camera.pk])).content.decode()
     assert reverse("identity", args=[unknown.pk]) in page
+
+
+def test_it_is_said_where_nobody_links(client: Client) -> None:
+    sign_in(client, Role.VIEWER)
+    assert b"Nobody has linked sightings here yet" in client.get(reverse("history")).content
+    LinkerState.objects.create(pk=1, owner="one", heartbeat_at=timezone.now())
+    assert b"manage.py linker" not in client.get(reverse("history")).content
+    LinkerState.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
+    assert b"For 5 min" in client.get(reverse("history")).content
+    page = client.get(reverse("identity", args=[Identity.objects.create().pk]))
+    assert b"manage.py linker" in page.content

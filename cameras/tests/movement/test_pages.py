@@ -142,6 +142,10 @@ def test_the_identity_page_takes_it_in_as_a_fragment(viewer: Client, walker: Ide
     assert text.strip().startswith('<div class="stack moves" id="moves">')
     assert "<html" not in text
     assert "The path of Amara Diallo on Ground floor" in text
+    brief = viewer.get(reverse("movement_identity", args=[walker.pk]) + "?part=path", headers={"HX-Request": "true"})
+    assert "The path of Amara Diallo on Ground floor" in brief.content.decode()
+    assert "Likely next after" in text
+    assert "Likely next after" not in brief.content.decode()
 
 
 def test_one_that_turned_out_to_be_another_leads_there(viewer: Client) -> None:
