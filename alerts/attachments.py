@@ -20,6 +20,7 @@ from accounts.services import Actor, record
 from alerts import lifecycle
 from alerts.errors import AlertError
 from alerts.models import CLIP, Alert, Attachment, StepKind
+from alerts.rules.raising import one_after_the_other
 from cameras.models import Camera, Link, Sighting
 from config.transactions import brief_transaction
 from recognition.engine import PhotoError, decode_photo

@@ -6,7 +6,7 @@ Computing happens outside transactions; rows are written in one, so that a perso
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -63,7 +63,7 @@ class Enrolment:
     """What became of an enrolment. `person` is None when nothing was stored for anybody.
 
     `there` are photos that the person had already, `duplicates` faces that are enrolled for somebody else, and
-    `doubts` sentences about photos that do not seem to show one person.
+    `doubts` sentences about photos that do not seem to show one person. `stored`: the ids of the new photos.
     """
 
     person: Person | None
@@ -73,6 +73,7 @@ class Enrolment:
     there: tuple[str, ...] = ()
     duplicates: tuple[Duplicate, ...] = ()
     doubts: tuple[str, ...] = ()
+    stored: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -197,15 +198,15 @@ def _stored(wanted: _Wanted, usable: Sequence[tuple[Upload, UsablePhoto]], found
         raise RecognitionError(f"{person.name} was deleted meanwhile. Enrol them anew.")
     known = enrolled_digests(person)
     there: list[str] = []
-    stored = templates = 0
+    stored: list[int] = []
+    templates = 0
     for upload, photo in usable:
         digest = picture_digest(photo.image, upload.face)
         if digest in known:
             there.append(upload.name)
             continue
         known.add(digest)
-        _store(person, photo, digest)
-        stored += 1
+        stored.append(_store(person, photo, digest))
         templates += photo.for_matching
     if watchlist is not None and not valid_entries(person.pk).filter(watchlist=watchlist).exists():
         add_to_watchlist(actor=actor, watchlist=watchlist, person=person)
@@ -220,7 +221,26 @@ def _stored(wanted: _Wanted, usable: Sequence[tuple[Upload, UsablePhoto]], found
         like=[str(pk) for pk in sorted({one.person for one in found.duplicates} - {person.pk})],
     )
     others = tuple(one for one in found.duplicates if one.person != person.pk)
-    return replace(found, person=person, templates=templates, photos=stored, there=tuple(there), duplicates=others)
+    return replace(
+        found,
+        person=person,
+        templates=templates,
+        photos=len(stored),
+        there=tuple(there),
+        duplicates=others,
+        stored=tuple(stored),
+    )
+
+
+@brief_transaction()
+def take_back(*, actor: Actor, person: Person, photos: Collection[int]) -> int:
+    """Deletes photos of a person that turned out to show somebody else, with their templates; returns how many."""
+    gone = person.photos.filter(pk__in=photos)
+    count = gone.count()
+    if count:
+        gone.delete()
+        record(actor=actor, verb="took back photos", target=f"person {person.pk}", photos=count)
+    return count
 
 
 def hold_pack(photos: Sequence[UsablePhoto]) -> None:
@@ -291,7 +311,8 @@ def _namesake(name: str) -> Person | None:
     return only_person_named(name)
 
 
-def _store(person: Person, usable: UsablePhoto, digest: bytes) -> None:
+def _store(person: Person, usable: UsablePhoto, digest: bytes) -> int:
+    """Writes a photo and its template; returns the photo's id."""
     height, width = usable.image.shape[:2]
     photo = Photo.objects.create(
         person=person,
@@ -304,7 +325,7 @@ def _store(person: Person, usable: UsablePhoto, digest: bytes) -> None:
         for_matching=usable.for_matching,
     )
     if not usable.for_matching:
-        return
+        return photo.pk
     Template.objects.create(
         person=person,
         photo=photo,
@@ -315,3 +336,4 @@ def _store(person: Person, usable: UsablePhoto, digest: bytes) -> None:
         quality=usable.face.quality.score,
         box=[round(float(v) / side, 5) for v, side in zip(usable.face.box, (width, height) * 2, strict=True)],
     )
+    return photo.pk

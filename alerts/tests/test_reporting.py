@@ -229,7 +229,7 @@ def test_a_person_deleted_while_alerts_are_open(sighting: SightingRecord, wanted
     delete_person(actor=None, person=wanted.person)
 
     alert = Alert.objects.get()
-    assert (alert.person, alert.person_name) == (None, "Ada")
+    assert (alert.person, alert.person_name) == (None, "Somebody who was erased")
     assert report(replace(sighting, frames=11), seconds=1) == ()
 
 

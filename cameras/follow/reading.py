@@ -1,7 +1,7 @@
 """Where somebody who is followed is, was last, and is likely to be next, as the page shows it. Reads only.
 
-Cameras that have them in view come first, then those that saw them within the last minutes, or last of all, then those
-that are likely next. Doubted sightings are listed and take no part in that.
+Cameras that have them in view come first, then the one that saw them last, then those where they are likely next, then
+others that saw them within the last minutes. Doubted sightings are listed and take no part in that.
 """
 
 from __future__ import annotations
@@ -134,12 +134,19 @@ def _places(lately: Sequence[Sighting], outcomes: Sequence[Next]) -> list[Place]
 
 def _reasons(lately: Sequence[Sighting], outcomes: Sequence[Next]) -> Iterator[_Reason]:
     """Cameras with why they are shown, in the order of it; one may come more than once."""
-    for row in sorted(lately, key=lambda row: (row.is_open, row.first_seen if row.is_open else row.last_seen))[::-1]:
-        if row.camera_id is not None:
-            yield _Reason(camera=row.camera_id, why=Why.HERE if row.is_open else Why.LAST, sighting=row)
+    newest = sorted(lately, key=lambda row: (row.is_open, row.first_seen if row.is_open else row.last_seen))[::-1]
+    first = [row for number, row in enumerate(newest) if row.is_open or number == 0]
+    yield from _seen_there(first)
     for one in outcomes:
         if one.camera is not None and one.likelihood >= _LEAST_LIKELY:
             yield _Reason(camera=one.camera, why=Why.NEXT, next=one)
+    yield from _seen_there(newest)
+
+
+def _seen_there(rows: Sequence[Sighting]) -> Iterator[_Reason]:
+    for row in rows:
+        if row.camera_id is not None:
+            yield _Reason(camera=row.camera_id, why=Why.HERE if row.is_open else Why.LAST, sighting=row)
 
 
 def _seen(row: Sighting) -> Seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -81,11 +82,18 @@ class IdentitySerializer(serializers.ModelSerializer[Identity]):
     """One person over all sightings: an enrolled one, or somebody unknown."""
 
     name = serializers.CharField(source="__str__", read_only=True, help_text="As pages write it.")
+    created_at = serializers.SerializerMethodField(
+        help_text="When somebody unknown was seen first; null of somebody enrolled, of whom the first match may be only"
+        " a lead."
+    )
 
     class Meta:
         model = Identity
         fields = ["id", "name", "person", "label", "merged_into", "created_at"]
         read_only_fields = fields
+
+    def get_created_at(self, row: Identity) -> datetime | None:
+        return row.created_at if row.person_id is None else None
 
 
 class IdentityDetailSerializer(IdentitySerializer):

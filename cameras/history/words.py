@@ -50,7 +50,7 @@ def _how(sighting: Sighting, said: str) -> str:
         return "The first time this face was seen"
     if sighting.link == Link.RECOGNISED or sighting.person_id is not None:
         return "Recognised"
-    return ""
+    return str(Link.ERASED.label) if sighting.link == Link.ERASED else ""
 
 
 def _said_by(ids: set[uuid.UUID]) -> dict[uuid.UUID, str]:

@@ -37,10 +37,20 @@ def check(row: Sighting) -> None:
     transaction."""
     if row.identity_id is None:
         return
+    _settle_before(row)
     found = _compared(row, neighbours(row), ways())
     if found:
         SightingConflict.objects.bulk_create(found, ignore_conflicts=True)
         _doubt(found)
+
+
+def _settle_before(row: Sighting) -> None:
+    """What was in conflict with the sighting as long as it was somebody else's is looked at anew."""
+    found = SightingConflict.objects.filter(Q(stronger=row) | Q(weaker=row)).exclude(identity=row.identity_id)
+    before = set(found.values_list("identity_id", flat=True))
+    if before:
+        found.delete()
+        recompute(before)
 
 
 def recompute(identity_ids: Collection[int]) -> None:

@@ -2,8 +2,9 @@
 enrolled already. All sightings so far turn into theirs.
 
 Photos are looked at before the transaction in which sightings change. Whom the enrolment has made is deleted again
-where the identity turned out to be somebody else's meanwhile; a process that dies in between leaves a person who is
-enrolled, and the identity unnamed: naming it again says that the face is enrolled.
+where the identity turned out to be somebody else's meanwhile, or was erased; of somebody who was enrolled before, the
+photos are that it has added. A process that dies in between leaves a person who is enrolled, and the identity unnamed:
+naming it again says that the face is enrolled.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from recognition.models import OnDuplicate, Person, Watchlist
 from recognition.names import clean_name
 from recognition.packs import current_pack
 from recognition.photos import PHOTOS_AT_ONCE
-from recognition.services import Enrolment, Upload, delete_person, enrol
+from recognition.services import Enrolment, Upload, delete_person, enrol, take_back
 from recognition.watchlist_services import add_to_watchlist
 
 MOST_SHOTS = 20
@@ -81,18 +82,27 @@ def name(
     named = enrolment.person if enrolment is not None and enrolment.person is not None else person
     if named is None:
         raise CorrectionError("Nobody was enrolled, so that nobody was named. Try again.")
+    photos = enrolment.stored if enrolment is not None else ()
     try:
-        correction = _given(actor, identity, named, person is None, reason, watchlist if not shots else None)
+        correction = _given(actor, identity, named, person is None, reason, watchlist if not shots else None, photos)
     except CorrectionError:
         if person is None:
             delete_person(actor=actor, person=named)
+        else:
+            take_back(actor=actor, person=named, photos=photos)
         raise
     return Naming(correction=correction, person=named, enrolment=enrolment)
 
 
 @brief_transaction()
 def _given(
-    actor: Actor, identity: Identity, person: Person, is_new: bool, reason: str, watchlist: Watchlist | None
+    actor: Actor,
+    identity: Identity,
+    person: Person,
+    is_new: bool,
+    reason: str,
+    watchlist: Watchlist | None,
+    photos: Sequence[int],
 ) -> Correction:
     """All sightings of the identity are the person's from now on."""
     one_after_the_other()
@@ -116,7 +126,7 @@ def _given(
         other=theirs,
         reason=said_why,
         person=there,
-        detail={"made_person": is_new},
+        detail={"made_person": is_new, "photos": list(photos)},
     )
     ids = ledger.keep(correction, Sighting.objects.filter(identity=row))
     if theirs is None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from accounts.models import DataKey
 from cameras.identities.locks import one_after_the_other
-from cameras.models import Identity, UnknownTemplate, unknown_scope
+from cameras.models import Identity, Sighting, UnknownTemplate, unknown_scope
 from config.transactions import brief_transaction
 
 _MOST = 50_000  # rows a time: the next time goes on
@@ -26,6 +28,7 @@ def prune_unknowns() -> int:
     now = timezone.now()
     over = UnknownTemplate.objects.all()
     if settings.UNKNOWN_HOURS:
+        _shorten(now)
         over = over.filter(expires_at__lte=now)
     gone = UnknownTemplate.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:_MOST])).delete()[0]
     needed = {unknown_scope(hour) for hour in UnknownTemplate.objects.datetimes("seen_at", "hour", tzinfo=UTC)}
@@ -35,3 +38,13 @@ def prune_unknowns() -> int:
     empty = left.filter(corrections=None, created_at__lt=now - timedelta(hours=1))
     Identity.objects.filter(pk__in=list(empty.values_list("pk", flat=True)[:_MOST])).delete()
     return gone
+
+
+def _shorten(now: datetime) -> None:
+    """Where something would be kept for longer than what is sealed now, the setting was longer, or a clock ahead: all
+    that is there is kept no longer than is allowed now."""
+    span = timedelta(hours=settings.UNKNOWN_HOURS)
+    if not UnknownTemplate.objects.filter(expires_at__gt=now + span).exists():
+        return
+    seen = Subquery(Sighting.objects.filter(pk=OuterRef("sighting")).values("last_seen")[:1])
+    UnknownTemplate.objects.update(expires_at=Least("expires_at", seen + span, now + span))

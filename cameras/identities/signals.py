@@ -11,6 +11,6 @@ from django.dispatch import Signal
 sightings_reassigned = Signal()
 
 # Sent with `sightings`, a tuple of their ids, `person` (a Person, or None where nobody knows who it was) and
-# `identities` (a tuple of ids), when the sightings are wiped and the person and the identities are still there: whatever
-# else is about them has to go now.
+# `identities` (a tuple of ids), when their sightings are wiped and these rows are still there: whatever else is about
+# them has to go now.
 somebody_erased = Signal()

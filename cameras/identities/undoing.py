@@ -31,7 +31,7 @@ from cameras.models import (
 )
 from config.transactions import brief_transaction
 from recognition.models import Person
-from recognition.services import delete_person
+from recognition.services import delete_person, take_back
 
 # The next correction of each sighting that still holds, of those that came after this one.
 _HAND_ON: Final = """
@@ -75,7 +75,8 @@ class Undone:
 def undo(*, actor: Actor, correction: Correction, remove_person: bool = False) -> Undone:
     """Takes a correction back. Raises CorrectionError, also where it was undone already.
 
-    Whom a naming has made stays enrolled, unless the person shall be removed with all their photos.
+    Whom a naming has made stays enrolled, unless the person shall be removed with all their photos. Photos that it has
+    added to somebody who was enrolled before are deleted: cameras would take one for the other by them.
     """
     one_after_the_other()
     row = Correction.objects.select_for_update(of=("self",)).select_related("identity", "other", "person")
@@ -84,6 +85,8 @@ def undo(*, actor: Actor, correction: Correction, remove_person: bool = False) -
         raise CorrectionError("The person was deleted meanwhile, and everything about them: nothing can be undone.")
     if found.undone_at is not None:
         raise CorrectionError(f"{found.undone_by_name} has undone this already, {ledger.moment(found.undone_at)}.")
+    if remove_person and found.person_id is not None:  # before sightings, as cameras lock them
+        list(Person.objects.select_for_update().filter(pk=found.person_id))
     user = actor if isinstance(actor, User) else None
     found.undone_at, found.undone_by = timezone.now(), user
     found.undone_by_name = user.get_username() if user else "system"
@@ -107,6 +110,8 @@ def _undone(actor: Actor, correction: Correction, remove_person: bool) -> Undone
     _take_back_what_was_said(correction)
     ledger.finish(actor, correction, "undid", ids, {*touched, led_to})
     person = correction.person if correction.detail.get("made_person") else None
+    if person is None and correction.person is not None:
+        take_back(actor=actor, person=correction.person, photos=correction.detail.get("photos", []))
     if person is not None and remove_person:
         delete_person(actor=actor, person=person)
         correction, person = Correction.objects.get(pk=correction.pk), None

@@ -26,6 +26,7 @@ from cameras.models import Correction, CorrectionKind, Identity, Sighting
 
 _METHODS = ["GET", "HEAD", "POST"]
 _CHANGE = "cameras.change_identity"
+_NOBODY = "There is nobody with this number. Look at their page again."
 
 
 @require_safe
@@ -49,7 +50,7 @@ def merge(request: PageRequest, pk: int) -> HttpResponse:
     number = form.cleaned_data.get("other") if form.is_bound and not form.errors.get("other") else initial["other"]
     other = Identity.objects.select_related("person").filter(pk=number).first() if number else None
     if form.is_bound and other is None and "other" not in form.errors:
-        form.add_error("other", "There is nobody with this number. Look at their page again.")
+        form.add_error("other", _NOBODY)
     if other is not None and form.is_valid():
         try:
             done = corrections.merge(actor=request.user, kept=identity, gone=other, reason=form.cleaned_data["reason"])
@@ -59,6 +60,8 @@ def merge(request: PageRequest, pk: int) -> HttpResponse:
             messages.success(request, f"{reading.said(done)} You can undo it on this page, under Corrections.")
             return go_to(request, _page_of(done.identity_id or pk))
     context = {"identity": identity, "form": form, "card": reading.card_of(identity)} | _both(identity, other)
+    if request.GET.get("with") and other is None and not form.is_bound:
+        context["why_not"] = _NOBODY
     return render_page(request, "cameras/identities/merge.html", context)
 
 
@@ -127,12 +130,14 @@ def undo_correction(request: PageRequest, pk: int) -> HttpResponse:
         else:
             _tell_undone(request, done)
             return go_to(request, _page_of(ledger.final(row.identity_id or 0)))
+    made = row.person if row.kind == CorrectionKind.NAMED and row.detail.get("made_person") else None
     context = {
         "correction": row,
         "what": reading.said(row),
         "can_be_undone": reading.can_be_undone(row) and request.method != "POST",
         "sightings": row.sightings.count(),
-        "made": row.person if row.kind == CorrectionKind.NAMED and row.detail.get("made_person") else None,
+        "made": made,
+        "added": len(row.detail.get("photos", [])) if made is None and row.person is not None else 0,
     }
     return render_page(request, "cameras/identities/undo.html", context)
 

@@ -124,7 +124,7 @@ def camera(request: PageRequest, pk: int) -> HttpResponse:
         "asked": span,
         "part": part,
         "picture": picture_page(pk, span.period, weekdays=part.weekdays, hours=part.hours, name=row.name),
-        "has_picture": sees_live and live.picture(pk) is not None,
+        "has_picture": sees_live and live.statuses([row])[pk].state is live.State.ONLINE,
         "next": next_after(pk, at=min(span.period.until, timezone.now())),
         "page": place_page(read_sums(at_camera(pk), span.period), span.period, ways=ways),
     }

@@ -143,6 +143,7 @@ def test_an_area_is_the_same_wherever_on_earth_it_lies(
     middle: Place, points: tuple[Place, ...], x: float, y: float
 ) -> None:
     """A plan of two kilometres, laid on any place of the earth, the poles and the antimeridian among them."""
+    assume(abs(middle[0]) < 89.9999)  # at the very pole `_placed` has no bearings any more
     polygon = Polygon(points)
     assume(polygon.boundary.distance(Point(x, y)) > 1e-3)
     corners = tuple(_placed(middle, point) for point in points)

@@ -15,6 +15,8 @@
   };
   refresh();
   setInterval(refresh, 1000);
+  document.addEventListener("htmx:afterSwap", refresh); // at once: what was swapped in is never painted with the full time
+  document.addEventListener("htmx:oobAfterSwap", refresh);
   document.addEventListener("htmx:afterSettle", refresh);
   document.addEventListener("htmx:wsAfterMessage", refresh);
 })();

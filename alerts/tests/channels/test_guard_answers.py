@@ -114,9 +114,9 @@ def test_who_keeps_us_waiting_over_tls_is_left(tmp_path: Path, monkeypatch: pyte
 
 def test_who_never_shakes_hands_is_left() -> None:
     with listening(lambda line, _: time.sleep(20)) as there:
-        problem = refused(there.url(scheme="https"), seconds=SECONDS)
-
-    assert "did not answer within 0.5 seconds" in str(problem)
+        said = str(refused(there.url(scheme="https"), seconds=SECONDS))
+    # Which of the two limits is noticed first, that of the handshake or that of the whole, is a matter of moments.
+    assert "did not answer within 0.5 seconds" in said or "does not answer the call for a secure connection" in said
 
 
 def test_an_answer_that_streams_for_ever_is_cut() -> None:

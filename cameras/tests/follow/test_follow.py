@@ -69,7 +69,7 @@ def shown(identity: Identity, now: datetime | None = None) -> list[tuple[str, st
 # --- what is shown -----------------------------------------------------------------------------------------------
 
 
-def test_who_is_present_comes_first_then_where_they_were_then_what_is_likely(outcomes: list[Next]) -> None:
+def test_who_is_present_comes_first_then_what_is_likely_then_where_they_were(outcomes: list[Next]) -> None:
     gate, hall, yard, shop = (CameraFactory.create(name=name) for name in ("Gate", "Hall", "Yard", "Shop"))
     identity = somebody()
     outcomes += [outcome(shop, 0.6), outcome(hall, 0.2), outcome(None, 0.15), outcome(yard, 0.005)]
@@ -77,7 +77,7 @@ def test_who_is_present_comes_first_then_where_they_were_then_what_is_likely(out
     now_seen(identity, gate, 60)
     assert shown(identity) == [("Gate", "last"), ("Shop", "next"), ("Hall", "next")]
     now_seen(identity, hall, 20, is_open=True)
-    assert shown(identity) == [("Hall", "here"), ("Gate", "last"), ("Shop", "next")]
+    assert shown(identity) == [("Hall", "here"), ("Shop", "next"), ("Gate", "last")]
     in_a_while = timezone.now() + timedelta(minutes=3)
     assert shown(identity, in_a_while) == [("Hall", "here"), ("Shop", "next")]  # Gate was left long ago
     now_seen(identity, yard, 5, is_open=True)  # views that overlap
@@ -86,6 +86,16 @@ def test_who_is_present_comes_first_then_where_they_were_then_what_is_likely(out
     assert found.is_present
     assert found.leaves == 0.15
     assert found.places[-1].total == 40
+
+
+def test_where_they_go_back_to_is_likely_next_and_not_only_where_they_were(outcomes: list[Next]) -> None:
+    """On a round that takes less than two minutes all cameras have just seen them."""
+    gate, hall, yard = (CameraFactory.create(name=name) for name in ("Gate", "Hall", "Yard"))
+    identity = somebody()
+    outcomes.append(outcome(gate, 0.8))
+    for camera, ago in ((gate, 60), (hall, 40), (yard, 20)):
+        now_seen(identity, camera, ago)
+    assert shown(identity) == [("Yard", "last"), ("Gate", "next"), ("Hall", "last")]
 
 
 def test_after_an_hour_nothing_is_likely_any_more(outcomes: list[Next]) -> None:

@@ -115,7 +115,9 @@ def test_identities(viewer: APIClient) -> None:
     assert (body["last_camera"], body["last_camera_name"]) == (gate.pk, "Gate")
     assert body["last_seen"].startswith("2026-03-14T14:00:08")
     assert viewer.get(f"/api/v1/identities/{merged.pk}").json()["merged_into"] == unknown.pk
+    assert body["created_at"] is not None
     empty = viewer.get(f"/api/v1/identities/{known.pk}").json()
+    assert empty["created_at"] is None  # a lead may be why there is one
     assert (empty["name"], empty["sightings"], empty["last_seen"], empty["present"]) == ("Ada", 0, None, False)
 
 

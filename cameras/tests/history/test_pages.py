@@ -81,6 +81,7 @@ def test_history_says_whose_and_how_it_was_told(client: Client, unknown: Identit
     correction = Correction.objects.create(kind=CorrectionKind.NAMED, identity=ada, actor_name="olga")
     CorrectedSighting.objects.create(correction=correction, sighting=said, verdict=Verdict.UNKNOWN)
     SightingFactory.create(person=None, verdict=Verdict.UNDECIDED, camera=None, camera_name="Old cam")
+    SightingFactory.create(person=None, verdict=Verdict.UNKNOWN, link=Link.ERASED)
     page = client.get(reverse("history")).content.decode()
     for text in (
         f"Unknown {unknown.pk}",
@@ -90,6 +91,7 @@ def test_history_says_whose_and_how_it_was_told(client: Client, unknown: Identit
         "The first time this face was seen",
         "Gate saw them at the same time, for 8 s, and fits better.",
         "Old cam, removed",
+        "everything about them was erased",
         "Not decided",
         "Saturday, 14 March 2026",
     ):

@@ -142,6 +142,20 @@ def test_at_two_cameras_at_once_is_shown_and_counts_against_the_weaker(linker: L
     assert of(weak).identity == of(strong).identity
 
 
+def test_who_was_taken_for_somebody_else_is_in_conflict_no_more(linker: Linker) -> None:
+    ada, ben = PersonFactory.create_batch(2)
+    here, there = CameraFactory.create(), CameraFactory.create()
+    strong = SightingFactory.create(person=ada, camera=here, first_seen=after(0), last_seen=after(9), similarity=0.96)
+    weak = SightingFactory.create(person=ada, camera=there, first_seen=after(3), last_seen=after(12), similarity=0.865)
+    linker.step()
+    assert of(weak).is_doubted
+    # Its camera takes it for somebody else by now, and writes that so.
+    Sighting.objects.filter(pk=strong.pk).update(person=ben, identity=None, link="")
+    linker.step()
+    assert not of(weak).is_doubted
+    assert not SightingConflict.objects.exists()
+
+
 def test_views_that_overlap_see_one_person_at_once(linker: Linker) -> None:
     person, here, there = PersonFactory.create(), CameraFactory.create(), CameraFactory.create()
     Route.objects.create(start=here, end=there, overlaps=True)

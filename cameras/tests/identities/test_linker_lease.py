@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts import vault
 from cameras.identities import linker as linking
+from cameras.identities import linking as linking_decision
 from cameras.identities import unknowns as memory
 from cameras.identities.linker import Linker, NotLeading
 from cameras.models import Identity, Link, LinkerState, Sighting, UnknownTemplate
@@ -54,16 +56,16 @@ def test_the_lease_is_kept_while_templates_are_read(monkeypatch: pytest.MonkeyPa
     Linker(owner="before").step()
     _silent()
     linker, other, tries = Linker(owner="slow"), Linker(owner="other"), []
-    unseal_many = memory.vault.unseal_many
+    unseal_many: Callable[..., object] = vault.unseal_many
 
     def slowly(*args: object) -> object:
         with pytest.raises(NotLeading):
             other.step()
         tries.append(1)
         _silent()  # so long did this take
-        return unseal_many(*args)  # type: ignore[arg-type]
+        return unseal_many(*args)
 
-    monkeypatch.setattr(memory.vault, "unseal_many", slowly)
+    monkeypatch.setattr(vault, "unseal_many", slowly)
     linker.step()
     assert len(tries) == 3
     assert len(linker.unknowns) == 3
@@ -73,16 +75,16 @@ def test_what_was_read_while_another_one_led_is_not_used(monkeypatch: pytest.Mon
     seen(face(1), at=T0)
     Linker(owner="before").step()
     _silent()
-    unseal_many = memory.vault.unseal_many
+    unseal_many: Callable[..., object] = vault.unseal_many
 
     def robbed(*args: object) -> object:
         LinkerState.objects.update(owner="another one", heartbeat_at=None)
-        return unseal_many(*args)  # type: ignore[arg-type]
+        return unseal_many(*args)
 
     monkeypatch.setattr(memory, "BATCH", 1)
     seen(face(2), at=T0)
     UnknownTemplate.objects.update(linked_at=timezone.now())
-    monkeypatch.setattr(memory.vault, "unseal_many", robbed)
+    monkeypatch.setattr(vault, "unseal_many", robbed)
     with pytest.raises(NotLeading):
         Linker(owner="slow").step()
 
@@ -91,7 +93,7 @@ def test_a_long_round_keeps_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     linker, other = Linker(owner="this"), Linker(owner="other")
     for number in range(3):
         seen(face(number), at=T0)
-    decide: Callable[..., object] = linking.decide
+    decide: Callable[..., object] = linking_decision.decide
 
     def slowly(*args: object) -> object:
         with pytest.raises(NotLeading):

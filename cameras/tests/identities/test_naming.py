@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
+from django.db import connection, connections, transaction
 from pytest_django import Settings
 
 from accounts import vault
 from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.factories import UserFactory
-from cameras.identities import corrections, naming, undoing
+from cameras.identities import corrections, erasure, naming, undoing
 from cameras.identities.errors import CorrectionError
 from cameras.models import Correction, Identity, Link, Sighting, Verdict, shot_scope
 from cameras.services import shot_bind
@@ -125,6 +129,76 @@ def test_whom_the_enrolment_made_goes_again_where_the_identity_was_merged_meanwh
         naming.name(actor=ada, identity=identity, name="Eve", shots=chosen)
     assert not Person.objects.exists()
     assert Sighting.objects.filter(identity=other, person=None).count() == 2
+
+
+def test_photos_of_somebody_erased_meanwhile_do_not_stay_with_whom_they_were_added_to(
+    ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, identity = PersonFactory.create(), unknown(1)
+    chosen = [with_shot(identity, 73).pk]
+
+    def enrol_slowly(**values: object) -> services.Enrolment:
+        done = services.enrol(**values)  # type: ignore[arg-type]
+        assert person.photos.count() == 1
+        erasure.erase_identity(actor=None, identity=identity, reason=WHY)
+        return done
+
+    monkeypatch.setattr(naming, "enrol", enrol_slowly)
+    with pytest.raises(CorrectionError, match="removed meanwhile"):
+        naming.name(actor=ada, identity=identity, person=person, shots=chosen)
+    assert not person.photos.exists()
+    assert not person.templates.exists()
+
+
+def test_undoing_a_name_takes_back_the_photos_that_it_added(ada: User) -> None:
+    photo = services.Upload(name="a", data=shot(75, 1))
+    person, identity = services.enrol(actor=None, name="Ann", photos=[photo]).person, unknown(1)
+    assert person is not None
+    own = person.photos.get()
+    done = naming.name(
+        actor=ada, identity=identity, person=person, shots=[with_shot(identity, 73).pk], all_the_same=True
+    )
+    assert done.correction is not None
+    assert person.photos.count() == 2
+    undoing.undo(actor=ada, correction=done.correction)
+    assert person.photos.get() == own
+    assert person.templates.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_removing_whom_a_name_made_waits_for_a_camera_that_writes_of_them(ada: User) -> None:
+    identity = unknown(1)
+    done = naming.name(actor=ada, identity=identity, name="Eve", shots=[with_shot(identity, 73).pk])
+    assert done.correction is not None
+    correction, failed = done.correction, []
+
+    def take_back() -> None:
+        try:
+            undoing.undo(actor=ada, correction=correction, remove_person=True)
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            connections.close_all()
+
+    other = threading.Thread(target=take_back)
+    with transaction.atomic():  # a camera locks the person, and then the sighting
+        assert done.person is not None
+        Person.objects.select_for_update(no_key=True).get(pk=done.person.pk)
+        other.start()
+        deadline = time.monotonic() + 10
+        while not _waits_for_a_lock():
+            assert time.monotonic() < deadline, "nobody waits"
+            time.sleep(0.02)
+        list(Sighting.objects.select_for_update(no_key=True).filter(identity=identity))
+    other.join(20)
+    assert not failed
+    assert not Person.objects.exists()
+
+
+def _waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return bool(cursor.fetchone()[0])
 
 
 def test_undoing_a_name_takes_it_from_the_sightings_and_the_person_stays(ada: User) -> None:

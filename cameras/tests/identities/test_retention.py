@@ -46,6 +46,18 @@ def test_keys_that_are_needed_stay_in_every_time_zone(settings: LazySettings, zo
     assert set(DataKey.objects.values_list("scope", flat=True)) == keys
 
 
+def test_a_shorter_time_holds_for_what_is_there_already(settings: LazySettings) -> None:
+    now = timezone.now()
+    old, new = seen(face(1), at=now - timedelta(hours=3)), seen(face(2), at=now - timedelta(minutes=5))
+    ahead = seen(face(3), at=now + timedelta(days=300))  # a clock was wrong
+    settings.UNKNOWN_HOURS = 1
+    assert prune_unknowns() == 1
+    left = dict(UnknownTemplate.objects.values_list("sighting", "expires_at"))
+    assert old.pk not in left
+    assert left[new.pk] == new.last_seen + timedelta(hours=1)
+    assert left[ahead.pk] <= timezone.now() + timedelta(hours=1)
+
+
 def test_switched_off_nothing_stays(settings: LazySettings) -> None:
     settings.UNKNOWN_HOURS = 0
     seen(face(1), at=timezone.now() - timedelta(hours=5))

@@ -119,7 +119,9 @@ def test_a_merge_with_nobody_is_explained(operator: Client, other: str) -> None:
     response = operator.post(address, {"other": other, "reason": WHY})
     assert response.status_code == 200
     assert 'class="errors"' in response.content.decode()
-    assert operator.get(address, {"with": other}).status_code == 200
+    asked = operator.get(address, {"with": other})
+    assert asked.status_code == 200
+    assert ("There is nobody with this number" in asked.content.decode()) == bool(other)
 
 
 def test_a_merge_that_is_refused_is_explained_on_the_page(operator: Client) -> None:

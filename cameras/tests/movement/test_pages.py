@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from accounts.tests.factories import sign_in
-from cameras import release
+from cameras import live, release
 from cameras.courses import pack
 from cameras.models import Camera, CameraPlace, Identity, Sighting, SitePlan
 from cameras.movement.asked import asked
@@ -302,6 +302,18 @@ def test_a_camera_shows_where_in_its_picture_faces_were(
     assert "the frame is blank" in text
     assert "Likely next after North gate" in text
     assert "Their own ways" not in text
+
+
+def test_the_picture_is_that_of_now_also_where_nobody_has_looked_lately(
+    viewer: Client, walker: Identity, cameras: list[Camera]
+) -> None:
+    """A camera gives pictures once somebody asks for them: the page asks, and shows them as they come."""
+    here = cameras[0]
+    live.publish_status(here.pk, live.Status(state=live.State.ONLINE, fps_in=10.0))
+    text = viewer.get(reverse("movement_camera", args=[here.pk])).content.decode()
+    live.clear_status(here.pk)
+    assert f'data-live="{reverse("camera_live", args=[here.pk])}"' in text
+    assert "the frame is blank" not in text
 
 
 # --- spans ---------------------------------------------------------------------------------------------------------
