@@ -128,9 +128,7 @@ class SightingConflict(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(fields=["stronger", "weaker"], name="one_conflict_a_pair_of_sightings")
-        ]
+        constraints = [models.UniqueConstraint(fields=["stronger", "weaker"], name="one_conflict_a_pair_of_sightings")]
 
     def __str__(self) -> str:
         return f"{self.weaker_id} against {self.stronger_id}"

@@ -25,7 +25,8 @@ def linking_stands() -> str:
     silent = waiting_since()
     if silent is None:
         return ""
-    since = "Nobody has linked sightings here yet" if silent == timedelta.max else f"For {span(silent)} nobody links sightings"
+    ever = silent != timedelta.max
+    since = f"For {span(silent)} nobody links sightings" if ever else "Nobody has linked sightings here yet"
     return (
         f"{since}: new ones belong to no identity, so that paths and histories of people lack them. What waits is "
         "linked when the linker runs again. Start it with `manage.py linker`, or look into its log."
