@@ -49,7 +49,7 @@ class Cut(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is asked for. No cameras: all. `only`: these sightings alone. `doubted`: also those that can not be theirs."""
+    """What is asked for. No cameras: all. `only`: these alone. `doubted`: also those that can not be theirs."""
 
     reason: str
     case_number: str
