@@ -45,14 +45,14 @@ def test_after_an_hour_without_a_mail_server_few_messages_tell_of_everything(cha
     first = alert()
     step(first.rule, places=[place()])
     channel.fails("The mail server does not answer.")
-    for _ in range(60):
-        raised(first, 5)
+    for _ in range(12):
+        raised(first, 25)
         sending.send_due()
-        pass_minutes(1)
+        pass_minutes(5)
     assert states() == ["pending"] * 300
     channel.answer = lambda config, message: None
-    for _ in range(70):
-        pass_minutes(1)
+    for _ in range(14):
+        pass_minutes(5)
         sending.send_due()
 
     assert states() == ["sent"] * 300

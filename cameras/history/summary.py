@@ -22,8 +22,9 @@ from django.db import connection
 from django.utils import timezone
 
 from cameras.models import Camera, Sighting
+from cameras.movement.paths import JOINED
 
-VISIT_GAP: Final = timedelta(minutes=5)
+VISIT_GAP: Final = timedelta(seconds=JOINED)
 MOST: Final = 5_000
 MOST_COUNTED: Final = 100_000
 MOST_VISITS: Final = 100  # that are listed

@@ -20,6 +20,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import User
 from accounts.problems import Conflict, Problem, Unavailable, Unprocessable
+from cameras import release
 from cameras.identities import corrections, erasure, naming, reading
 from cameras.identities.errors import CorrectionError
 from cameras.identities.serializers import (
@@ -89,6 +90,8 @@ class NotThemView(_Correcting):
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         wanted = _valid(ReasonInput(data=request.data))
         row = get_object_or_404(Sighting, pk=pk)
+        if release.is_lead(row):
+            raise Conflict("This match is only a lead. It is answered in its review, on the alert's page.")
         with _problems():
             done = corrections.not_them(actor=request.user, sighting=row, reason=wanted["reason"])
         return _made(done)
@@ -165,7 +168,10 @@ class CorrectionsView(GenericViewSet[Correction]):
 
 
 class ProposalsView(GenericViewSet[MergeProposal]):
-    """Identities that may be one person, as the nightly look has found them; a human decides."""
+    """Unknown people who may be one person, as the nightly look has found them; a human decides.
+
+    That an unknown face may be somebody enrolled is a lead: programs are not told of it, pages are.
+    """
 
     serializer_class = ProposalSerializer
     parser_classes = (JSONParser,)
@@ -174,7 +180,7 @@ class ProposalsView(GenericViewSet[MergeProposal]):
     required_permissions = _CHANGE
 
     def get_queryset(self) -> QuerySet[MergeProposal]:
-        return reading.proposals()
+        return reading.proposals().filter(first__person=None, second__person=None)
 
     @extend_schema(operation_id="proposals_list")
     def list(self, request: Request) -> Response:

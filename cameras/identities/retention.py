@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import DataKey
 from cameras.identities.locks import one_after_the_other
-from cameras.models import Identity, Sighting, UnknownTemplate, unknown_scope
+from cameras.models import Correction, Identity, Sighting, UnknownTemplate, unknown_scope
 from config.transactions import brief_transaction
 
 _MOST = 50_000  # rows a time: the next time goes on
@@ -35,7 +35,8 @@ def prune_unknowns() -> int:
     last = unknown_scope(now - timedelta(hours=2 + settings.UNKNOWN_HOURS))
     DataKey.objects.filter(scope__startswith="unknowns:", scope__lt=last).exclude(scope__in=needed).delete()
     left = Identity.objects.filter(person=None, label="", sightings=None, merged_into=None, merged=None)
-    empty = left.filter(corrections=None, created_at__lt=now - timedelta(hours=1))
+    told = Correction.objects.filter(other__isnull=False).values("other")  # whose page a correction's history leads to
+    empty = left.filter(corrections=None, created_at__lt=now - timedelta(hours=1)).exclude(pk__in=told)
     Identity.objects.filter(pk__in=list(empty.values_list("pk", flat=True)[:_MOST])).delete()
     return gone
 

@@ -54,10 +54,10 @@ def test_against_plain_python(seed: int) -> None:
 
 def test_visits_join_what_is_close_at_one_camera() -> None:
     identity, gate, door = Identity.objects.create(), CameraFactory.create(), CameraFactory.create()
-    for minutes in (0, 2, 4, 20, 22):
-        seen(identity, NOON + timedelta(minutes=minutes), camera=gate)
-    seen(identity, NOON + timedelta(minutes=3), camera=door)
-    seen(identity, NOON + timedelta(minutes=21), camera=door, is_doubted=True)
+    for seconds in (0, 40, 80, 1200, 1240):
+        seen(identity, NOON + timedelta(seconds=seconds), camera=gate)
+    seen(identity, NOON + timedelta(seconds=60), camera=door)
+    seen(identity, NOON + timedelta(seconds=1220), camera=door, is_doubted=True)
     found = figures(Whose(identity=identity.pk), until=NOON)
     assert [(one.camera, one.sightings) for one in found.visits] == [(gate.pk, 2), (door.pk, 1), (gate.pk, 3)]
     assert [(one.camera, one.visits, one.in_view.seconds) for one in found.cameras] == [

@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from django.db.models import Q
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from accounts.roles import Role
 from accounts.tests.clients import key_client, problem
+from cameras import release
 from cameras.identities import corrections
 from cameras.models import Correction, Identity, MergeProposal, NotSameIdentity, Sighting
 from cameras.tests.identities.people import WHY, known, unknown
@@ -91,6 +93,18 @@ def test_proposals_are_listed_and_answered(operator: APIClient) -> None:
     assert same.status_code == 201
     assert operator.get("/api/v1/identities/proposals").json()["results"] == []
     problem(operator.post(f"/api/v1/identities/proposals/{first.pk}", {"same": True}, format="json"), 404)
+
+
+def test_programs_are_not_told_who_a_lead_may_be(operator: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    stranger, theirs = unknown(), known(PersonFactory.create())
+    maybe = MergeProposal.objects.create(first=stranger, second=theirs, similarity=0.8)
+    assert operator.get("/api/v1/identities/proposals").json()["results"] == []
+    problem(operator.post(f"/api/v1/identities/proposals/{maybe.pk}", {"same": False}, format="json"), 404)
+    monkeypatch.setattr(release, "_leads", [lambda: Q(identity=theirs)])
+    row = Sighting.objects.filter(identity=theirs)[0]
+    said = problem(operator.post(f"/api/v1/sightings/{row.pk}/not-them", {"reason": WHY}, format="json"), 409)
+    assert "only a lead" in said["detail"]
+    assert not Correction.objects.exists()
 
 
 def test_erasing(operator: APIClient) -> None:

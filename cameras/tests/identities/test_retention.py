@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import DataKey
 from cameras.identities.linker import Linker
 from cameras.identities.retention import prune_unknowns
-from cameras.models import Identity, Sighting, UnknownTemplate, unknown_scope
+from cameras.models import Correction, CorrectionKind, Identity, Sighting, UnknownTemplate, unknown_scope
 from cameras.tests.identities.faces import face, seen
 
 pytestmark = pytest.mark.django_db
@@ -70,9 +70,11 @@ def test_identities_of_nobody_go_and_others_stay() -> None:
     empty, labelled = Identity.objects.create(), Identity.objects.create(label="Red coat")
     target = Identity.objects.create(label="Blue coat")
     merged = Identity.objects.create(merged_into=target)
+    undone = Identity.objects.create()
+    Correction.objects.create(kind=CorrectionKind.SPLIT, identity=target, other=undone, actor_name="ann")
     row = seen(face(1), at=timezone.now())
     Linker().step()
     Identity.objects.update(created_at=old)
     prune_unknowns()
-    assert set(Identity.objects.all()) == {labelled, target, merged, Sighting.objects.get(pk=row.pk).identity}
+    assert set(Identity.objects.all()) == {labelled, target, merged, undone, Sighting.objects.get(pk=row.pk).identity}
     assert not Identity.objects.filter(pk=empty.pk).exists()
