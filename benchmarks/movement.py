@@ -18,11 +18,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from benchmarks import history, site
 from benchmarks.site import Database
 from benchmarks.text import NONE, table
+
+if TYPE_CHECKING:  # Django is set up first
+    from cameras.movement.spans import Spans
+    from cameras.movement.sums import Sums
 
 LIMIT_MS = 1000.0
 ROUND_LIMIT_MS = 5000.0  # of the minute that it may take
@@ -143,44 +147,60 @@ def _row(what: str, seconds: float, rests_on: str) -> Row:
 # --- the figures -----------------------------------------------------------------------------------------------------
 
 
+class _Read:
+    """What is read once and used by several figures."""
+
+    sums: Sums
+    spans: Spans
+
+
 def _figures() -> Iterator[Row]:
+    for what, make, about in _to_do():
+        times = []
+        for _ in range(RUNS + 1):
+            begun = time.perf_counter()
+            found = make()
+            times.append((time.perf_counter() - begun) * 1000)
+        basis = getattr(found, "basis", None)
+        said = f"{basis.sightings:,} sightings, {about}" if basis is not None else about
+        _say(f"{what}: {times[0]:.0f} ms, then {min(times[1:]):.0f} ms; {said}")
+        yield Row(what=what, first_ms=times[0], ms=min(times[1:]), rests_on=said)
+
+
+def _to_do() -> list[tuple[str, Callable[[], object], str]]:
+    """Each figure: what it is, how it is made, and of what."""
     from cameras.movement import presence
-    from cameras.movement.basis import Basis
     from cameras.movement.dwell import dwell
     from cameras.movement.heat import picture_heat, plan_heat
     from cameras.movement.hours import nights, timeline, visits
     from cameras.movement.next import next_after
     from cameras.movement.place import everywhere, last_days
     from cameras.movement.spans import read_spans
-    from cameras.movement.sums import Sums, read_sums
+    from cameras.movement.sums import read_sums
     from cameras.movement.transitions import transitions
     from cameras.movement.unusual import unusual_hours, unusual_visits
 
-    place, period, day = everywhere(), last_days(history.DAYS), last_days(1)
-    kept: dict[str, Any] = {}
+    place, period, day, read = everywhere(), last_days(history.DAYS), last_days(1), _Read()
 
-    def counts() -> Sums:
-        kept["sums"] = read_sums(place, period)
-        kept["sums"].counts  # noqa: B018  (reads them)
-        kept["sums"].wall  # noqa: B018
-        return kept["sums"]  # type: ignore[no-any-return]
+    def counts() -> object:
+        read.sums = read_sums(place, period)
+        return read.sums.counts, read.sums.wall  # both are read when they are first asked for
 
     def spans() -> None:
-        kept["spans"] = read_spans(place, day)
+        read.spans = read_spans(place, day)
 
     def fresh(make: Callable[[Sums], object]) -> Callable[[], object]:
         """With what the figure itself reads, the counts being there."""
 
         def made() -> object:
-            sums: Sums = kept["sums"]
             for name in ("dwells", "arrivals"):
-                sums.__dict__.pop(name, None)
-            return make(sums)
+                read.sums.__dict__.pop(name, None)
+            return make(read.sums)
 
         return made
 
     ninety, one = f"{history.DAYS} days", "a day"
-    todo: list[tuple[str, Callable[[], object], str]] = [
+    return [
         ("Reading the counts", counts, ninety),
         ("Hours of the week", fresh(visits), ninety),
         ("Over time, by hour", fresh(timeline), ninety),
@@ -193,22 +213,12 @@ def _figures() -> Iterator[Row]:
         ("What comes next for somebody", lambda: next_after(1, at=period.until, identity_id=5), ninety),
         ("Unusual hours", lambda: unusual_hours(place, last_days(7)), "a week, and 8 weeks before"),
         ("Reading single sightings", spans, one),
-        ("How many at once", lambda: presence.occupancy(kept["spans"]), one),
-        ("Long visits", lambda: presence.loitering(kept["spans"]), one),
-        ("Who came back", lambda: presence.revisits(kept["spans"]), one),
-        ("To and fro", lambda: presence.back_and_forth(kept["spans"]), one),
-        ("Unusual visits", lambda: unusual_visits(kept["spans"]), f"{one}, and 90 before"),
+        ("How many at once", lambda: presence.occupancy(read.spans), one),
+        ("Long visits", lambda: presence.loitering(read.spans), one),
+        ("Who came back", lambda: presence.revisits(read.spans), one),
+        ("To and fro", lambda: presence.back_and_forth(read.spans), one),
+        ("Unusual visits", lambda: unusual_visits(read.spans), f"{one}, and 90 before"),
     ]
-    for what, make, about in todo:
-        times = []
-        for _ in range(RUNS + 1):
-            begun = time.perf_counter()
-            found = make()
-            times.append((time.perf_counter() - begun) * 1000)
-        basis = getattr(found, "basis", None)
-        said = f"{basis.sightings:,} sightings, {about}" if isinstance(basis, Basis) else about
-        _say(f"{what}: {times[0]:.0f} ms, then {min(times[1:]):.0f} ms; {said}")
-        yield Row(what=what, first_ms=times[0], ms=min(times[1:]), rests_on=said)
 
 
 def _say(text: str) -> None:

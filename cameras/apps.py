@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -10,14 +12,12 @@ class CamerasConfig(AppConfig):
     verbose_name = "Cameras"
 
     def ready(self) -> None:
-        from cameras import (
-            metrics,
-            receivers,  # noqa: F401  (connects: sightings follow when people are merged)
-        )
+        from cameras import metrics
         from cameras.allowed import camera_network
-        from cameras.movement import receivers as _sums  # noqa: F401  (connects: sums follow corrections)
         from recognition.metrics import on_scrape
 
+        import_module("cameras.receivers")  # connects: sightings follow when people are merged
+        import_module("cameras.movement.receivers")  # connects: sums follow corrections
         camera_network()  # a wrong setting stops the start
 
         on_scrape.append(metrics.families)

@@ -126,7 +126,7 @@ def _exported(request: Request, wanted: TheirExportInput | ExportInput, **more: 
     if not isinstance(request.user, User):
         raise NotFound
     try:
-        export = exporting.begin(actor=request.user, format=values["format"], filters=filters, reason=values["reason"])
+        export = exporting.begin(actor=request.user, kind=values["format"], filters=filters, reason=values["reason"])
     except RecognitionError as error:
         raise ValidationError({"reason": [str(error)]}) from None
     return streamed(export)

@@ -23,22 +23,22 @@ from recognition.errors import RecognitionError
 @require_POST
 @permission_required("cameras.export_identity", raise_exception=True)
 @permission_required("cameras.view_sighting", raise_exception=True)
-def export_history(request: PageRequest, format: str) -> HttpResponseBase:  # noqa: A002 (what it is called)
+def export_history(request: PageRequest, kind: str) -> HttpResponseBase:
     """All sightings by the filters of the form."""
-    return _export(request, format, Filters(), reverse("history"))
+    return _export(request, kind, Filters(), reverse("history"))
 
 
 @require_POST
 @permission_required("cameras.export_identity", raise_exception=True)
 @permission_required("cameras.view_sighting", raise_exception=True)
-def export_identity(request: PageRequest, pk: int, format: str) -> HttpResponseBase:  # noqa: A002
+def export_identity(request: PageRequest, pk: int, kind: str) -> HttpResponseBase:
     """One identity's, by the filters of the form."""
     row = get_object_or_404(Identity, pk=pk, merged_into=None)
-    return _export(request, format, Filters(identity=row.pk), reverse("identity", args=[pk]))
+    return _export(request, kind, Filters(identity=row.pk), reverse("identity", args=[pk]))
 
 
-def _export(request: PageRequest, format: str, fixed: Filters, page: str) -> HttpResponseBase:  # noqa: A002
-    if format not in exporting.TYPES:
+def _export(request: PageRequest, kind: str, fixed: Filters, page: str) -> HttpResponseBase:
+    if kind not in exporting.TYPES:
         raise Http404
     form = HistoryForm(request.POST)
     said = {name: str(value) for name, value in request.POST.items() if name in form.fields and value}
@@ -49,7 +49,7 @@ def _export(request: PageRequest, format: str, fixed: Filters, page: str) -> Htt
     filters = within(form.filters, fixed)
     try:
         export = exporting.begin(
-            actor=request.user, format=format, filters=filters, reason=request.POST.get("reason", "")
+            actor=request.user, kind=kind, filters=filters, reason=request.POST.get("reason", "")
         )
     except RecognitionError as error:
         messages.error(request, str(error))
@@ -65,5 +65,5 @@ def streamed(export: Export) -> StreamingHttpResponse:
         "X-Accel-Buffering": "no",  # a proxy that collects the answer first would hold all of it
     }
     return StreamingHttpResponse(
-        exporting.written(export), content_type=exporting.TYPES[export.format], headers=headers
+        exporting.written(export), content_type=exporting.TYPES[export.kind], headers=headers
     )

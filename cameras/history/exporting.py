@@ -81,14 +81,14 @@ class Export:
     """An export that may begin: it is in the audit trail."""
 
     actor: User
-    format: str
+    kind: str
     filters: Filters
     target: str
 
     @property
     def name(self) -> str:
         """The file's name."""
-        return f"{self.target.replace(' ', '-')}.{self.format}"
+        return f"{self.target.replace(' ', '-')}.{self.kind}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,21 +102,21 @@ class _Tally:
     is_over: bool = False
 
 
-def begin(*, actor: User, format: str, filters: Filters, reason: str) -> Export:  # noqa: A002 (what it is called)
+def begin(*, actor: User, kind: str, filters: Filters, reason: str) -> Export:
     """Puts on record who exports what and why. Raises RecognitionError with a sentence."""
     why = " ".join(reason.replace("\0", "").split())
     if len(why) < SHORTEST_REASON:
         raise RecognitionError("Say for what the export is needed, in a few words; it goes into the audit trail.")
     target = f"identity {filters.identity}" if filters.identity is not None else "history"
     said = [f"{name}={value}" for name, value in filters.said().items()]
-    record(actor=actor, verb="exported", target=target, format=format, filters=said, reason=why[:REASON_LENGTH])
-    return Export(actor=actor, format=format, filters=replace(filters, oldest_first=True), target=target)
+    record(actor=actor, verb="exported", target=target, format=kind, filters=said, reason=why[:REASON_LENGTH])
+    return Export(actor=actor, kind=kind, filters=replace(filters, oldest_first=True), target=target)
 
 
 async def written(export: Export, *, page: int = PAGE) -> AsyncIterator[bytes]:
     """The file, piece by piece; sightings are read in between, so that the server goes on with other things."""
     tally = _Tally(identities=set())
-    writer = _WRITERS[export.format](with_path=export.filters.identity is not None)
+    writer = _WRITERS[export.kind](with_path=export.filters.identity is not None)
     try:
         yield writer.head().encode()
         async for rows in _pages(export, tally, page):

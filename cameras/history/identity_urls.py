@@ -9,5 +9,5 @@ from cameras.history import export_views, views
 urlpatterns = [
     path("<int:pk>/", views.identity, name="identity"),
     path("<int:pk>/label/", views.label, name="identity_label"),
-    path("<int:pk>/export.<slug:format>", export_views.export_identity, name="identity_export"),
+    path("<int:pk>/export.<slug:kind>", export_views.export_identity, name="identity_export"),
 ]

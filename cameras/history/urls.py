@@ -8,5 +8,5 @@ from cameras.history import export_views, views
 
 urlpatterns = [
     path("", views.history, name="history"),
-    path("export.<slug:format>", export_views.export_history, name="history_export"),
+    path("export.<slug:kind>", export_views.export_history, name="history_export"),
 ]

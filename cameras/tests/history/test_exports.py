@@ -37,7 +37,7 @@ async def _collected(pieces: AsyncIterator[bytes]) -> bytes:
 
 
 def text_of(kind: str, filters: Filters, *, page: int = 7, actor: User | None = None) -> str:
-    export = begin(actor=actor or UserFactory.create(), format=kind, filters=filters, reason="Because of a test")
+    export = begin(actor=actor or UserFactory.create(), kind=kind, filters=filters, reason="Because of a test")
     return async_to_sync(_collected)(written(export, page=page)).decode()
 
 
@@ -168,7 +168,7 @@ def test_who_is_deleted_meanwhile_is_in_no_later_part_and_the_file_says_so() -> 
 
     async def half(filters: Filters) -> str:
         actor = await sync_to_async(UserFactory.create)()
-        export = await sync_to_async(begin)(actor=actor, format="json", filters=filters, reason="Because")
+        export = await sync_to_async(begin)(actor=actor, kind="json", filters=filters, reason="Because")
         pieces, parts = written(export, page=4), []
         async for piece in pieces:
             parts.append(piece)
@@ -190,7 +190,7 @@ def test_an_export_of_all_says_that_somebody_in_it_was_deleted() -> None:
 
     async def half() -> str:
         actor = await sync_to_async(UserFactory.create)()
-        export = await sync_to_async(begin)(actor=actor, format="csv", filters=Filters(), reason="Because")
+        export = await sync_to_async(begin)(actor=actor, kind="csv", filters=Filters(), reason="Because")
         parts = []
         async for piece in written(export, page=4):
             parts.append(piece)
@@ -208,7 +208,7 @@ def test_whoever_stops_reading_is_on_record() -> None:
 
     async def stopped() -> None:
         actor = await sync_to_async(UserFactory.create)()
-        export = await sync_to_async(begin)(actor=actor, format="csv", filters=Filters(), reason="Because")
+        export = await sync_to_async(begin)(actor=actor, kind="csv", filters=Filters(), reason="Because")
         pieces = written(export, page=4)
         await anext(pieces)
         await anext(pieces)
