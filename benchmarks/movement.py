@@ -1,6 +1,6 @@
 """`python -m benchmarks.movement`: the sums and figures of movement over many sightings.
 
-The sightings are those of benchmarks/history.py: ninety days, fifty cameras of which some see much more than others,
+The sightings are those of benchmarks/many.py: ninety days, fifty cameras of which some see much more than others,
 two hundred thousand identities who appear anywhere at any time: every pair of cameras has transitions (a million of
 them), which makes as many different ones as far more of people who walk. Sums them up from nothing, then as the beat
 does every minute, after corrections, and after an hour. Then makes every figure of a page, over all cameras and ninety
@@ -20,7 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import history, site
+from benchmarks import many, site
 from benchmarks.site import Database
 from benchmarks.text import NONE, table
 
@@ -51,7 +51,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         site.prepare(folder)
         with Database(folder):
-            history.fill(options.sightings)
+            many.fill(options.sightings)
             sums = list(_summed())
             figures = list(_figures())
     page = Row(
@@ -121,7 +121,7 @@ def _summed() -> Iterator[Row]:
     yield a_round("The same, when nothing has changed since", "")
     summing.mark_dirty(slots=[timezone.now() - timedelta(days=30)])
     yield a_round("A sighting of a month ago was corrected", "")
-    candidates = range(history.PEOPLE + 1, history.IDENTITIES, 97)
+    candidates = range(many.PEOPLE + 1, many.IDENTITIES, 97)
     pk = next((pk for pk in candidates if 50 <= Sighting.objects.filter(identity=pk).count() <= 150), None)
     if pk is not None:
         begun = time.perf_counter()
@@ -180,7 +180,7 @@ def _to_do() -> list[tuple[str, Callable[[], object], str]]:
     from cameras.movement.transitions import transitions
     from cameras.movement.unusual import unusual_hours, unusual_visits
 
-    place, period, day, read = everywhere(), last_days(history.DAYS), last_days(1), _Read()
+    place, period, day, read = everywhere(), last_days(many.DAYS), last_days(1), _Read()
 
     def counts() -> object:
         read.sums = read_sums(place, period)
@@ -199,7 +199,7 @@ def _to_do() -> list[tuple[str, Callable[[], object], str]]:
 
         return made
 
-    ninety, one = f"{history.DAYS} days", "a day"
+    ninety, one = f"{many.DAYS} days", "a day"
     return [
         ("Reading the counts", counts, ninety),
         ("Hours of the week", fresh(visits), ninety),
