@@ -32,6 +32,7 @@ _LOCKED: dict[str, object] = {
     "rule": None,  # it may be about one person, and named so
     "rule_name": "",
     "similarity": None,
+    "threshold": None,
     "sighting": None,
     "shot": None,
     "detail": "",
@@ -44,7 +45,7 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
 
     It is about a sighting, about an event of a camera, or about somebody who was not seen: `sighting` and `event` are
     null accordingly. While `lead` is true, reviewers have not confirmed it: person, person_name, rule, similarity,
-    sighting and shot are null, and rule_name, detail and enhanced are empty.
+    threshold, sighting and shot are null, and rule_name, detail and enhanced are empty.
     """
 
     event = AlertEventSerializer(read_only=True, allow_null=True)

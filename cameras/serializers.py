@@ -213,6 +213,7 @@ _LOCKED: dict[str, object] = {
     "person": None,
     "person_name": None,
     "similarity": None,
+    "threshold": None,
     "enhanced": "",
     "shot": None,
     "identity": None,
@@ -224,7 +225,8 @@ _LOCKED: dict[str, object] = {
 
 class SightingSerializer(serializers.ModelSerializer[Sighting]):
     """A track as it is stored. While `lead` is true, reviewers have not confirmed whom it is taken for: person,
-    person_name, similarity, identity, link_similarity, doubted and shot are null, and enhanced and link are empty."""
+    person_name, similarity, threshold, identity, link_similarity, doubted and shot are null, and enhanced and link are
+    empty."""
 
     lead = serializers.BooleanField(source="is_lead", read_only=True)
     person_name = serializers.CharField(source="person.name", default=None, read_only=True)

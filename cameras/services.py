@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Unpack
 
@@ -30,10 +30,9 @@ from cameras.models import (
     Verdict,
     Zone,
     shot_scope,
-    unknown_bind,
-    unknown_scope,
 )
 from cameras.sources import Kind, Source, SourceError, parse_source
+from cameras.unknown_faces import seal_unknown
 from cameras.values import CameraError, CameraValues, cleaned, parse_detail
 from config.transactions import brief_transaction
 from recognition.engine.types import Embedding
@@ -277,17 +276,7 @@ def _keep_template(sighting: SightingRecord, row: Sighting, *, was_unknown: bool
         return
     if not settings.UNKNOWN_HOURS or sighting.probe is None or not sighting.keeps_probe:
         return
-    content = sighting.probe.astype("<f4").tobytes()
-    sealed = vault.seal(unknown_scope(sighting.first_seen), content, bind=unknown_bind(row.pk, sighting.pack))
-    # A better look is a new template: whoever holds one in memory knows it by its id, and what it is never changes.
-    UnknownTemplate.objects.filter(sighting=row).delete()
-    UnknownTemplate.objects.create(
-        sighting=row,
-        pack=sighting.pack,
-        sealed=sealed,
-        seen_at=sighting.first_seen,
-        expires_at=sighting.last_seen + timedelta(hours=settings.UNKNOWN_HOURS),
-    )
+    seal_unknown(row, sighting.probe, sighting.pack)
 
 
 def _columns(sighting: SightingRecord) -> dict[str, Any]:

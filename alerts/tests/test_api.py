@@ -167,7 +167,7 @@ def test_a_lead_tells_programs_nothing_of_whom_it_is_about(operator: APIClient) 
     AlertStep.objects.create(alert=alert, kind="named", actor_name="system", text=alert.person_name)
     found = operator.get(f"/api/v1/alerts/{alert.pk}").json()
     assert found["lead"] is True
-    locked = ("person", "person_name", "similarity", "sighting", "shot")
+    locked = ("person", "person_name", "similarity", "threshold", "sighting", "shot")
     assert {name: found[name] for name in locked} == dict.fromkeys(locked)
     assert (found["detail"], found["enhanced"]) == ("", "")
     assert (found["rule"], found["rule_name"]) == (None, "")  # a rule may be named for the one whom it is about

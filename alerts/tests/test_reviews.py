@@ -285,7 +285,7 @@ def everything_shown(alert: Alert) -> dict[str, str]:
 def rough(text: str) -> str:
     """Without what differs between any two pages: ids, times, tokens, names of what tests make."""
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|[A-Za-z0-9]{64}", "", text)
-    text = re.sub(r"Person \d+|Camera \d+|Watchlist \d+|\d+", "", text)
+    text = re.sub(r"Person \d+|Camera \d+|Watchlist \d+|noon|\d+(:\d+)? [ap]\.m\.|\d+", "", text)
     return re.sub(r"\s+", " ", text)
 
 

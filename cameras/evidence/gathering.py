@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from accounts.services import record
 from accounts.vault import VaultError
 from cameras import release, shots
 from cameras.history.exporting import rows_of
+from cameras.history.filters import can_be_kept
 from cameras.history.words import entries
 from cameras.models import CASE_LENGTH, REASON_LENGTH, Correction, Identity, Link, Sighting
 from cameras.services import shot_of
@@ -112,6 +113,9 @@ def begin(*, actor: User, identity: Identity, wanted: Wanted) -> Package:
         )
     if not case:
         raise EvidenceError("Give the case number that the package belongs to.", field="case_number")
+    for field, moment in (("since", wanted.since), ("until", wanted.until)):
+        if not can_be_kept(moment):
+            raise EvidenceError("Times are from 1970 to 9999. Choose another one.", field=field)
     if wanted.since is not None and wanted.until is not None and wanted.since >= wanted.until:
         raise EvidenceError("The span ends before it begins. Choose a later end.", field="until")
     found = list(chosen(identity, wanted).values_list("pk", flat=True)[: MOST + 1])
@@ -127,13 +131,11 @@ def begin(*, actor: User, identity: Identity, wanted: Wanted) -> Package:
         case=case[:CASE_LENGTH],
         sightings=len(found),
     )
-    clean = Wanted(
+    clean = replace(
+        wanted,
         reason=reason[:REASON_LENGTH],
         case_number=case[:CASE_LENGTH],
-        since=wanted.since,
-        until=wanted.until,
         cameras=tuple(wanted.cameras),
-        doubted=wanted.doubted,
         only=tuple(wanted.only),
     )
     return Package(actor=actor, identity=identity.pk, person=identity.person_id, wanted=clean, sightings=tuple(found))

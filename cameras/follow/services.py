@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -18,6 +19,13 @@ from accounts.services import record
 from cameras.models import Follow, Identity
 from cameras.movement.who import last_of
 from config.transactions import brief_transaction
+from recognition.errors import RecognitionError
+
+MOST: Final = 100  # whom one user follows at once: each poll of a page goes through all of them
+
+
+class FollowError(RecognitionError):
+    """Somebody can not be followed; the message is a sentence for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +40,15 @@ class Followed:
 def start(*, user: User, identity: Identity) -> Follow:
     """Follows whom the identity turned out to be; where the user does so already, that goes on.
 
-    Raises Identity.DoesNotExist where they were deleted meanwhile.
+    Raises FollowError, and Identity.DoesNotExist where they were deleted meanwhile.
     """
     known = follow_of(user, identity)
     if known is not None:
         return known
     whom = Identity.objects.select_for_update(no_key=True).get(pk=last_of(identity).pk)
     _end(Follow.objects.filter(user=user, identity=whom, until=None, since__lte=_before()))
+    if len(going_on(user=user)) >= MOST:
+        raise FollowError(f"You follow {MOST} already, which is all that can be. Stop following somebody first.")
     follow, is_new = Follow.objects.get_or_create(
         user=user, identity=whom, until=None, defaults={"since": timezone.now()}
     )

@@ -69,6 +69,9 @@ def start(request: PageRequest, pk: int) -> HttpResponse:
     """Begins to follow somebody."""
     try:
         made = services.start(user=request.user, identity=get_object_or_404(_identities(), pk=pk))
+    except services.FollowError as error:
+        messages.error(request, str(error))
+        return go_to(request, reverse("follows"))
     except Identity.DoesNotExist as error:  # deleted at this moment
         raise Http404 from error
     return go_to(request, reverse("follow", args=[made.identity_id]))

@@ -48,9 +48,7 @@ def _export(request: PageRequest, kind: str, fixed: Filters, page: str) -> HttpR
         return go_to(request, back)
     filters = within(form.filters, fixed)
     try:
-        export = exporting.begin(
-            actor=request.user, kind=kind, filters=filters, reason=request.POST.get("reason", "")
-        )
+        export = exporting.begin(actor=request.user, kind=kind, filters=filters, reason=request.POST.get("reason", ""))
     except RecognitionError as error:
         messages.error(request, str(error))
         return go_to(request, back)
@@ -64,6 +62,4 @@ def streamed(export: Export) -> StreamingHttpResponse:
         "Cache-Control": "no-store",
         "X-Accel-Buffering": "no",  # a proxy that collects the answer first would hold all of it
     }
-    return StreamingHttpResponse(
-        exporting.written(export), content_type=exporting.TYPES[export.kind], headers=headers
-    )
+    return StreamingHttpResponse(exporting.written(export), content_type=exporting.TYPES[export.kind], headers=headers)

@@ -60,6 +60,7 @@ _OF_LEADS: Final[dict[str, object]] = {
     "identity_name": None,
     "person": None,
     "similarity": None,
+    "threshold": None,
     "link": "",
     "link_similarity": None,
     "doubted": None,

@@ -107,6 +107,11 @@ class MomentField(forms.Field):
         return timezone.localtime(moment).strftime("%Y-%m-%dT%H:%M:%S") if moment is not None else value
 
 
+def can_be_kept(*moments: datetime | None) -> bool:
+    """Whether the database and every time zone can say these times; those that are not given are no obstacle."""
+    return all(moment is None or _EARLIEST <= moment <= _LATEST for moment in moments)
+
+
 def _moment(text: str, *, is_end: bool) -> datetime | None:
     """The moment in UTC; None or ValueError where the text is none."""
     day = None if "T" in text or " " in text else parse_date(text)

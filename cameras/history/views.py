@@ -18,13 +18,13 @@ from cameras.history.naming import set_label
 from cameras.history.reading import Page, sightings_page
 from cameras.history.summary import SPANS, USUAL_SPAN, Figures, Lasts, Whose, figures, lasts
 from cameras.history.words import entries
+from cameras.identities import ledger
 from cameras.models import Identity
 from cameras.selectors import Cursor
 from recognition.errors import RecognitionError
 
 PAGE = 30
 _TIMELINE = "cameras/partials/_timeline.html"
-_MOST_MERGES = 50  # one after the other that are followed
 
 
 @require_safe
@@ -41,20 +41,8 @@ def identity(request: PageRequest, pk: int) -> HttpResponse:
     """One identity. The address of one that was made one with another leads to that one."""
     row = get_object_or_404(Identity.objects.select_related("person"), pk=pk)
     if row.merged_into_id is not None:
-        return redirect("identity", _merged_into(row))
+        return redirect("identity", ledger.final(row.pk))
     return identity_page(request, identity=row)
-
-
-def _merged_into(row: Identity) -> int:
-    """The identity at the end of the merges."""
-    seen = {row.pk}
-    for _ in range(_MOST_MERGES):
-        onward = row.merged_into
-        if onward is None or onward.pk in seen:
-            break
-        seen.add(onward.pk)
-        row = onward
-    return row.pk
 
 
 def identity_page(

@@ -78,11 +78,12 @@ def neighbours(row: Sighting) -> list[Sighting]:
 
 def _compared(row: Sighting, others: Iterable[Sighting], known: Ways) -> list[SightingConflict]:
     found = []
+    own = span_of(row)
     for other in others:
         if other.is_doubted or row.is_doubted:
             continue
-        how = standing(span_of(row), span_of(other), known)
-        between = gap(span_of(row), span_of(other))
+        theirs = span_of(other)
+        how, between = standing(own, theirs, known), gap(own, theirs)
         if how > Standing.UNLIKELY or (how is Standing.UNLIKELY and between > -SLACK):
             continue
         stronger, weaker = (row, other) if _strength(row) >= _strength(other) else (other, row)

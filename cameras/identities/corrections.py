@@ -150,10 +150,9 @@ def _check_merge(kept: Identity, gone: Identity) -> None:
         )
     said = ledger.told_apart(kept.pk, gone.pk)
     if said is not None:
-        by = said.said_by.get_username() if said.said_by is not None else "somebody"
         raise CorrectionError(
-            f"{by} said on {ledger.moment(said.said_at)} that {kept} and {gone} are two people. Take that back first, "
-            "if it is wrong."
+            f"{ledger.who_said(said)} said on {ledger.moment(said.said_at)} that {kept} and {gone} are two "
+            "people. Take that back first, if it is wrong."
         )
 
 

@@ -86,12 +86,7 @@ def check_not_merged(identity: Identity) -> None:
         .first()
     )
     by = f" by {done.actor_name}, {moment(done.at)}" if done is not None else ""
-    raise CorrectionError(f"{called(identity)} was made part of {into}{by}. Open {into} and go on there.")
-
-
-def called(identity: Identity) -> str:
-    """What an identity is called in sentences."""
-    return str(identity)
+    raise CorrectionError(f"{identity} was made part of {into}{by}. Open {into} and go on there.")
 
 
 def moment(at: datetime) -> str:
@@ -102,6 +97,11 @@ def told_apart(one: int, other: int) -> NotSameIdentity | None:
     """Whether somebody has said that these are two people."""
     first, second = sorted((one, other))
     return NotSameIdentity.objects.select_related("said_by").filter(first=first, second=second).first()
+
+
+def who_said(apart: NotSameIdentity) -> str:
+    """By whom two were told apart, in sentences."""
+    return apart.said_by.get_username() if apart.said_by is not None else "somebody"
 
 
 def apart_from(identity: int) -> set[int]:

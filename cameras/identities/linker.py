@@ -22,8 +22,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from cameras.identities import conflicts, ledger
+from cameras.identities.contending import contenders
+from cameras.identities.leading import LEASE_SECONDS
 from cameras.identities.limits import limits_of
-from cameras.identities.linking import OTHERS, Contender, LinkDecision, Span, decide
+from cameras.identities.linking import Contender, LinkDecision, decide
 from cameras.identities.locks import one_after_the_other
 from cameras.identities.unknowns import Found, Unknowns, opened
 from cameras.identities.ways import ways
@@ -35,30 +37,15 @@ from config.transactions import brief_transaction
 _log = logging.getLogger(__name__)
 
 PAUSE_SECONDS: Final = 0.2
-LEASE_SECONDS: Final = 8.0
 RENEW_SECONDS: Final = 1.0
 _BATCH: Final = 100
 _TOP: Final = 32  # templates that are looked at for each track
-_CONTENDERS: Final = 5
 _BACKLOG: Final = 1_000  # from so many on, older sightings of enrolled people are given their identity all at once
 _BULK: Final = 5_000
 _WATCHED: Final = 10_000
 _LATE: Final = MARGIN / 2  # older sightings may be summed up already
 _WATCH_SECONDS: Final = 5.0
 
-_NEAR = """
-SELECT wanted.id, near.camera_id,
-    extract(epoch FROM near.first_seen)::float8, extract(epoch FROM near.last_seen)::float8
-FROM unnest(%(identities)s::bigint[]) AS wanted(id) CROSS JOIN LATERAL (
-    (SELECT camera_id, first_seen, last_seen FROM cameras_sighting
-     WHERE identity_id = wanted.id AND first_seen <= %(end)s AND id <> %(own)s AND NOT is_doubted
-     ORDER BY first_seen DESC, id DESC LIMIT 3)
-    UNION ALL
-    (SELECT camera_id, first_seen, last_seen FROM cameras_sighting
-     WHERE identity_id = wanted.id AND first_seen > %(end)s AND id <> %(own)s AND NOT is_doubted
-     ORDER BY first_seen, id LIMIT 1)
-) AS near
-"""
 _ALL_KNOWN = """
 WITH old AS (
     SELECT id, person_id FROM cameras_sighting
@@ -228,12 +215,12 @@ class Linker:
         if row.link == Link.HAND or row.person_id is not None or row.verdict != Verdict.UNKNOWN:
             return row
         never = ledger.apart_from(row.identity_id) if row.identity_id is not None else set[int]()
-        contenders = [one for one in _contenders(row, found, unknowns) if one.identity not in never]
-        decision = decide(conflicts.span_of(row), contenders, ways(), limits_of(template.pack))
+        alike = [one for one in _contenders(row, found, unknowns) if one.identity not in never]
+        decision = decide(conflicts.span_of(row), alike, ways(), limits_of(template.pack))
         if row.identity_id is None:
             self._give(row, decision)
         else:
-            self._give_again(row, decision, contenders)
+            self._give_again(row, decision, alike)
         return row
 
     def _give(self, row: Sighting, decision: LinkDecision) -> None:
@@ -242,7 +229,7 @@ class Linker:
         else:
             self._assign(row, Identity.objects.create().pk, Link.NEW, None)
 
-    def _give_again(self, row: Sighting, decision: LinkDecision, contenders: Sequence[Contender]) -> None:
+    def _give_again(self, row: Sighting, decision: LinkDecision, alike: Sequence[Contender]) -> None:
         """A better look at a track that has an identity already: it may turn out to be somebody else's."""
         before = row.identity_id
         if decision.identity == before or before is None:
@@ -250,7 +237,7 @@ class Linker:
                 Sighting.objects.filter(pk=row.pk).update(link_similarity=decision.similarity)
             return
         if row.link == Link.LINKED:
-            own = next((one.similarity for one in contenders if one.identity == before), None)
+            own = next((one.similarity for one in alike if one.identity == before), None)
             if decision.identity is None and own is not None and own >= limits_of(row.pack).floor:
                 return  # it is not sure enough to be linked anew, nor so unlike that it must be taken back
             self._give(row, decision)
@@ -323,38 +310,10 @@ def _contenders(row: Sighting, found: Sequence[Found], unknowns: Unknowns) -> li
     for template, identity in owners:
         if identity is not None:
             best[identity] = max(best.get(identity, -1.0), alike[template])
-    chosen = sorted(best, key=lambda identity: -best[identity])[:_CONTENDERS]
-    near = _near(row, chosen)
-    contenders = []
-    for one in chosen:
-        spans = tuple(near.get(one, ()))
-        last = max((span.last_seen for span in spans if span.first_seen <= row.first_seen.timestamp()), default=None)
-        others = unknowns.since(last) if last is not None else OTHERS
-        contenders.append(Contender(identity=one, similarity=best[one], near=spans, others=others))
-    return contenders
-
-
-def _near(row: Sighting, identities: Sequence[int]) -> dict[int, list[Span]]:
-    """The sightings of each identity that are nearest to this one in time."""
-    found: dict[int, list[Span]] = {}
-    if identities:
-        with connection.cursor() as cursor:
-            cursor.execute(_NEAR, {"identities": list(identities), "end": row.last_seen, "own": row.pk})
-            for identity, camera, first, last in cursor.fetchall():
-                found.setdefault(identity, []).append(Span(camera=camera, first_seen=first, last_seen=last))
-    return found
+    return contenders(row, best, since=unknowns.since)
 
 
 def _propose(one: int, other: int, similarity: float) -> None:
     """Says that two identities may be one person, unless somebody has answered that."""
     first, second = sorted((one, other))
     MergeProposal.objects.get_or_create(first_id=first, second_id=second, defaults={"similarity": similarity})
-
-
-def waiting_since() -> timedelta | None:
-    """For how long nobody has linked; None while somebody does."""
-    row = LinkerState.objects.filter(pk=1).first()
-    if row is None or row.heartbeat_at is None:
-        return timedelta.max
-    silent = timezone.now() - row.heartbeat_at
-    return silent if silent > timedelta(seconds=2 * LEASE_SECONDS) else None

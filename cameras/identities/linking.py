@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
@@ -111,13 +111,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkDecision:
-    """Whose the track is; `identity` None: nobody's who was seen before. `passed_over`: who resembled it enough but can
-    not have been there."""
+    """Whose the track is; `identity` None: nobody's who was seen before."""
 
     identity: int | None
     similarity: float | None
     standing: Standing = Standing.NEUTRAL
-    passed_over: tuple[int, ...] = field(default=())
 
 
 Ways = Mapping[tuple[int, int], Way]
@@ -155,18 +153,13 @@ def standing(track: Span, other: Span, ways: Ways) -> Standing:
 
 def decide(track: Span, contenders: Iterable[Contender], ways: Ways, limits: Limits) -> LinkDecision:
     """The most similar contender that is similar enough for where they were; ties go to the older identity."""
-    passed_over: list[int] = []
     for one in sorted(contenders, key=lambda one: (-one.similarity, one.identity)):
         if one.similarity < limits.floor:
             break
         how = overall(track, one.near, ways)
         if one.similarity >= limits.asked(how, one.others):
-            return LinkDecision(
-                identity=one.identity, similarity=one.similarity, standing=how, passed_over=tuple(passed_over)
-            )
-        if how is Standing.IMPOSSIBLE and one.similarity >= limits.asked(Standing.NEUTRAL, one.others):
-            passed_over.append(one.identity)
-    return LinkDecision(identity=None, similarity=None, passed_over=tuple(passed_over))
+            return LinkDecision(identity=one.identity, similarity=one.similarity, standing=how)
+    return LinkDecision(identity=None, similarity=None)
 
 
 def overall(track: Span, near: Sequence[Span], ways: Ways) -> Standing:

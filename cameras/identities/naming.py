@@ -113,10 +113,9 @@ def _given(
     _check(row)
     theirs = Identity.objects.select_for_update(of=("self",)).filter(person=there).first()
     if theirs is not None and (said := ledger.told_apart(row.pk, theirs.pk)) is not None:
-        by = said.said_by.get_username() if said.said_by is not None else "somebody"
         raise CorrectionError(
-            f"{by} said on {ledger.moment(said.said_at)} that {row} is not {there.name}. Take that back first, if it "
-            "is wrong."
+            f"{ledger.who_said(said)} said on {ledger.moment(said.said_at)} that {row} is not {there.name}. Take "
+            "that back first, if it is wrong."
         )
     said_why = " ".join(reason.split())[:REASON_LENGTH]
     correction = ledger.begin(

@@ -26,6 +26,7 @@ from cameras.identities import conflicts
 from cameras.identities.clustering import Ids, Pair, cluster
 from cameras.identities.linking import Span, Standing, standing
 from cameras.identities.locks import one_after_the_other
+from cameras.identities.unknowns import embedding_of
 from cameras.identities.ways import ways
 from cameras.models import Identity, MergeProposal, NotSameIdentity, Sighting, unknown_bind, unknown_scope
 from config.transactions import brief_transaction
@@ -104,8 +105,8 @@ def _templates() -> dict[str, _Rows]:
             for (pack, *_, identity), content in zip(rows, vault.unseal_many(items), strict=True):
                 if isinstance(content, vault.VaultError):
                     _log.error("A template of an unknown person is left out: %s", content)
-                else:
-                    found[pack].append((identity, np.frombuffer(content, "<f4")))
+                elif (embedding := embedding_of(content)) is not None:
+                    found[pack].append((identity, embedding))
     return {pack: _stacked(some) for pack, some in found.items()}
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from cameras.models import Correction, CorrectionKind, Identity, MergeProposal, NotSameIdentity, Sighting
+from cameras.selectors import Cursor
 from recognition.models import Person
 
 NEWEST: Final = 100  # of an identity's sightings, among which the best shot is chosen
@@ -96,11 +96,11 @@ def card_of(identity: Identity) -> Card:
     return cards_of([identity.pk])[0]
 
 
-def sightings_of(identity: Identity, *, before: datetime | None = None) -> list[Sighting]:
+def sightings_of(identity: Identity, *, before: Cursor | None = None) -> list[Sighting]:
     """Some of its sightings, the newest first; one more than a page holds where there are more."""
     rows = Sighting.objects.filter(identity=identity).order_by("-first_seen", "-id")
     if before is not None:
-        rows = rows.filter(first_seen__lt=before)
+        rows = rows.filter(Q(first_seen__lt=before.first_seen) | Q(first_seen=before.first_seen, pk__lt=before.id))
     return list(rows[: SIGHTINGS_A_PAGE + 1])
 
 

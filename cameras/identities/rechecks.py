@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from copy import copy
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
@@ -27,7 +26,8 @@ from accounts import vault
 from accounts.services import record
 from cameras import shots
 from cameras.identities import conflicts, ledger
-from cameras.identities.linking import Contender, Limits, Span, decide
+from cameras.identities.contending import contenders
+from cameras.identities.linking import Limits, decide
 from cameras.identities.locks import one_after_the_other
 from cameras.identities.unknowns import opened
 from cameras.identities.ways import ways
@@ -37,10 +37,9 @@ from cameras.models import (
     Identity,
     Sighting,
     UnknownTemplate,
-    unknown_bind,
-    unknown_scope,
 )
 from cameras.services import shot_of
+from cameras.unknown_faces import seal_unknown, unknown_until
 from config.celery import app
 from config.transactions import brief_transaction
 from recognition.engine import Embedding, EngineError
@@ -50,7 +49,6 @@ from recognition.photos import PHOTOS_AT_ONCE
 _log = logging.getLogger(__name__)
 TASK: Final = "cameras.identity_tasks.recheck"
 _PIECE: Final = 5_000
-_CONTENDERS: Final = 5
 
 
 def ask_for(correction_id: int) -> None:
@@ -139,15 +137,8 @@ def _remembered(correction: Correction, row: Sighting, embedding: Embedding, pac
     one_after_the_other()
     if not _is_still_there(correction, row):
         return False
-    kept_until = row.last_seen + timedelta(hours=settings.UNKNOWN_HOURS)
-    if settings.UNKNOWN_HOURS and kept_until > timezone.now():
-        sealed = vault.seal(
-            unknown_scope(row.first_seen), embedding.astype("<f4").tobytes(), bind=unknown_bind(row.pk, pack)
-        )
-        UnknownTemplate.objects.filter(sighting=row).delete()
-        UnknownTemplate.objects.create(
-            sighting=row, pack=pack, sealed=sealed, seen_at=row.first_seen, expires_at=kept_until
-        )
+    if settings.UNKNOWN_HOURS and unknown_until(row) > timezone.now():
+        seal_unknown(row, embedding, pack)
     return True
 
 
@@ -159,11 +150,10 @@ def _linked(correction: Correction, row: Sighting, best: dict[int, float], limit
     if own is None or not _is_still_there(correction, row):
         return None
     never = ledger.apart_from(own) | {own}
-    wanted = sorted((pk for pk in best if pk not in never), key=lambda pk: -best[pk])[:_CONTENDERS]
-    there = set(Identity.objects.filter(pk__in=wanted, person=None, merged_into=None).values_list("pk", flat=True))
-    span = conflicts.span_of(row)
-    contenders = [_contender(row, pk, best[pk]) for pk in wanted if pk in there]
-    decision = decide(span, contenders, ways(), limits)
+    wanted = {pk: one for pk, one in best.items() if pk not in never and one >= limits.floor}
+    there = Identity.objects.filter(pk__in=wanted, person=None, merged_into=None).values_list("pk", flat=True)
+    alike = contenders(row, {pk: wanted[pk] for pk in there}, since=_began_after)
+    decision = decide(conflicts.span_of(row), alike, ways(), limits)
     if decision.identity is None:
         return None
     Sighting.objects.filter(pk=row.pk).update(identity=decision.identity, link_similarity=decision.similarity)
@@ -173,20 +163,8 @@ def _linked(correction: Correction, row: Sighting, best: dict[int, float], limit
     return decision.identity
 
 
-def _contender(row: Sighting, identity: int, similarity: float) -> Contender:
-    near = _near(row, identity)
-    last = max((span.last_seen for span in near if span.first_seen <= row.first_seen.timestamp()), default=None)
-    if last is None:
-        return Contender(identity=identity, similarity=similarity, near=near)
-    since = UnknownTemplate.objects.filter(seen_at__gt=datetime.fromtimestamp(last, UTC)).count()
-    return Contender(identity=identity, similarity=similarity, near=near, others=since)
-
-
-def _near(row: Sighting, identity: int) -> tuple[Span, ...]:
-    """Where and when that one was seen around the time of the sighting."""
-    as_theirs = copy(row)
-    as_theirs.identity_id = identity
-    return tuple(map(conflicts.span_of, conflicts.neighbours(as_theirs)))
+def _began_after(moment: float) -> int:
+    return UnknownTemplate.objects.filter(seen_at__gt=datetime.fromtimestamp(moment, UTC)).count()
 
 
 def _is_still_there(correction: Correction, row: Sighting) -> bool:

@@ -194,7 +194,7 @@ def opened(rows: Collection[UnknownTemplate]) -> dict[int, Embedding]:
         if isinstance(content, vault.VaultError):
             _log.error("A template of an unknown person is not used: %s", content)
             continue
-        embedding = _embedding(content)
+        embedding = embedding_of(content)
         if embedding is not None:
             found[row.pk] = embedding
         else:
@@ -202,7 +202,7 @@ def opened(rows: Collection[UnknownTemplate]) -> dict[int, Embedding]:
     return found
 
 
-def _embedding(content: bytes) -> Embedding | None:
+def embedding_of(content: bytes) -> Embedding | None:
     """The numbers, or None where they are none that can be compared."""
     if not content or len(content) % 4:
         return None
@@ -222,7 +222,7 @@ def _pieces(between: Callable[[], None]) -> Iterator[tuple[str, Ids, Ids, npt.ND
             if isinstance(content, vault.VaultError):
                 _log.error("Template %d of an unknown person is left out: %s", template, content)
                 continue
-            embedding = _embedding(content)
+            embedding = embedding_of(content)
             if embedding is None:
                 _log.error(_NO_EMBEDDING, template, pack)
                 continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
 
 from django import forms
 from django.contrib import messages
@@ -23,6 +22,7 @@ from cameras.identities.errors import CorrectionError
 from cameras.identities.forms import MergeForm, ReasonForm, SplitForm
 from cameras.identities.undoing import Undone, undo
 from cameras.models import Correction, CorrectionKind, Identity, Sighting
+from cameras.selectors import Cursor
 
 _METHODS = ["GET", "HEAD", "POST"]
 _CHANGE = "cameras.change_identity"
@@ -84,14 +84,14 @@ def split(request: PageRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, f"{reading.said(done)} You can undo it on this page, under Corrections.")
             return go_to(request, _page_of(done.other_id or pk))
-    rows = reading.sightings_of(identity, before=_moment(request.GET.get("before", "")))
+    rows = reading.sightings_of(identity, before=Cursor.parse(request.GET.get("before", "")))
     shown = rows[: reading.SIGHTINGS_A_PAGE]
     context = {
         "identity": identity,
         "form": form,
         "sightings": shown,
         "chosen": _chosen(form, "sightings"),
-        "next": shown[-1].first_seen.isoformat() if len(rows) > len(shown) else "",
+        "next": str(Cursor.of(shown[-1])) if len(rows) > len(shown) else "",
     }
     return render_page(request, "cameras/identities/split.html", context)
 
@@ -236,14 +236,6 @@ def _both(identity: Identity, other: Identity | None) -> dict[str, object]:
 def _chosen(form: forms.Form, name: str) -> Sequence[str]:
     """What was ticked, as it came: it stays ticked where something else is wrong."""
     return form.data.getlist(name) if form.is_bound and hasattr(form.data, "getlist") else ()
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else None
 
 
 def _tell_undone(request: PageRequest, done: Undone) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from accounts.ids import parse_id
+from cameras.identities import ledger
 from cameras.models import Identity
 
 _MOST_SAID: Final = 5
@@ -43,8 +44,6 @@ def find(text: str) -> Identity:
 
 def last_of(identity: Identity) -> Identity:
     """Who somebody turned out to be; themselves where nobody merged them."""
-    seen = {identity.pk}
-    while identity.merged_into_id is not None and identity.merged_into_id not in seen:
-        seen.add(identity.merged_into_id)
-        identity = Identity.objects.select_related("person").get(pk=identity.merged_into_id)
-    return identity
+    if identity.merged_into_id is None:
+        return identity
+    return Identity.objects.select_related("person").get(pk=ledger.final(identity.pk))

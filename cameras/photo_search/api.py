@@ -24,7 +24,7 @@ from cameras.photo_search.serializers import FoundSerializer, PhotoSearchSeriali
 from recognition.api import PhotoThrottle
 from recognition.api_photos import TakesPhotos, problems, uploads
 
-_INPUT_NAMES = {"until": "to"}  # where the services call it otherwise
+_INPUT_NAMES = {"since": "from", "until": "to"}  # where the services call it otherwise
 
 
 class PhotoSearchesView(TakesPhotos, ListModelMixin, GenericViewSet[PhotoSearch]):

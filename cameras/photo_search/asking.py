@@ -19,6 +19,7 @@ from django.utils import timezone
 from accounts import vault
 from accounts.models import User
 from accounts.services import record
+from cameras.history.filters import can_be_kept
 from cameras.identities.locks import one_after_the_other
 from cameras.models import (
     CASE_LENGTH,
@@ -242,6 +243,9 @@ def _checked(wanted: Wanted) -> Wanted:
         raise SearchError("Say for what reason this face is searched; it is shown and kept.", field="reason")
     if not case:
         raise SearchError("Give the case number that the search belongs to.", field="case_number")
+    for field, moment in (("since", wanted.since), ("until", wanted.until)):
+        if not can_be_kept(moment):
+            raise SearchError("Times are from 1970 to 9999. Choose another one.", field=field)
     if wanted.since is not None and wanted.until is not None and wanted.since >= wanted.until:
         raise SearchError("The span ends before it begins. Choose a later end.", field="until")
     least = wanted.least_similarity

@@ -39,12 +39,6 @@ class _Owner:
     seen_at: datetime
     camera_name: str
 
-    @property
-    def key(self) -> tuple[str, object]:
-        if self.person is not None:
-            return "person", self.person
-        return ("identity", self.identity) if self.identity is not None else ("sighting", self.sighting)
-
 
 def in_span(search: PhotoSearch) -> QuerySet[Sighting]:
     """The sightings of the search's span and cameras."""

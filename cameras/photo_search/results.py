@@ -9,19 +9,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 
 from accounts.pictures import thumbnail
 from accounts.vault import VaultError
 from cameras import release
+from cameras.identities.leading import waiting_since
 from cameras.models import (
     Identity,
-    LinkerState,
     PhotoSearch,
     PhotoSearchHit,
     SearchFace,
@@ -36,7 +34,6 @@ from recognition.models import Person, Template
 
 COUNTED: Final = 100  # sightings of a candidate; of more it is said that there are more
 SHOWN: Final = 6  # best shots of a candidate
-_DEAD: Final = timedelta(seconds=10)  # without a word of it no process links
 _MOST_MERGES: Final = 20
 
 # The newest sightings of each of these people, or identities, in the span.
@@ -178,8 +175,7 @@ def _stopped(part: SearchPart, text: str) -> list[str]:
 
 def _nobody_links() -> list[str]:
     """Why a search over unknown people waits longer than a moment."""
-    state = LinkerState.objects.filter(pk=1).first()
-    if state is not None and state.heartbeat_at is not None and state.heartbeat_at > timezone.now() - _DEAD:
+    if waiting_since() is None:
         return []
     if not settings.UNKNOWN_HOURS:
         return ["Faces of unknown people are not kept here, so that they can not be searched."]

@@ -120,7 +120,10 @@ class SearchedCandidateSerializer(serializers.Serializer[Any]):
     person = serializers.IntegerField(allow_null=True)
     identity = serializers.IntegerField(allow_null=True)
     name = serializers.CharField(allow_null=True)
-    best = SightingSerializer(allow_null=True, help_text="The sighting most like the photo, where one was compared.")
+    best = SightingSerializer(
+        allow_null=True,
+        help_text="The sighting most like the photo, where one was compared; a lead only where nobody is named.",
+    )
     sightings = SightingSerializer(many=True, help_text="Their newest of the span, without leads.")
 
 
@@ -153,7 +156,8 @@ class FoundSerializer(PhotoSearchSerializer):
 def _candidate(one: Candidate) -> dict[str, Any]:
     """A candidate; where a lead alone says who it may be, not who."""
     by_gallery = SearchSource.PEOPLE.label in one.sources
-    is_lead = not by_gallery and one.best is not None and _is_lead(one.best)
+    compared_lead = one.best is not None and _is_lead(one.best)
+    is_lead = compared_lead and not by_gallery
     released = [] if is_lead else [sighting for sighting in one.sightings if not _is_lead(sighting)]
     shown = {
         "rank": one.rank,
@@ -166,7 +170,7 @@ def _candidate(one: Candidate) -> dict[str, Any]:
         "person": None if is_lead or one.person is None else one.person.pk,
         "identity": None if is_lead or one.identity is None else one.identity.pk,
         "name": None if is_lead else one.name,
-        "best": one.best,
+        "best": one.best if is_lead or not compared_lead else None,  # beside a name it would say whose the lead is
         "sightings": released,
     }
     return dict(SearchedCandidateSerializer(shown).data)

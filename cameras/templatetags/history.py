@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from django import template
 
 from accounts.templatetags.lynceus import lasted
-from cameras.identities.linker import waiting_since
+from cameras.identities.leading import waiting_since
 
 register = template.Library()
 _ANY = datetime(2000, 1, 1, tzinfo=UTC)

@@ -403,3 +403,16 @@ def test_ways_to_follow(client: Client, operator: User) -> None:
     assert f'href="{reverse("follows")}"' in client.get(reverse("wall")).content.decode()
     sign_in(client, Role.VIEWER)
     assert reverse("follows") not in client.get(reverse("wall")).content.decode()
+
+
+def test_nobody_follows_more_than_so_many(client: Client, operator: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "MOST", 2)
+    first, second, third = somebody(), somebody(), somebody()
+    for identity in (first, second, first):
+        services.start(user=operator, identity=identity)
+    services.start(user=UserFactory.create(role=Role.OPERATOR), identity=first)
+    answer = client.post(reverse("follow_start", args=[third.pk]), follow=True)
+    assert "Stop following somebody first." in answer.content.decode()
+    assert {one.identity for one in services.going_on(user=operator)} == {first, second}
+    services.stop(user=operator, identity=first)
+    assert services.start(user=operator, identity=third).identity == third

@@ -125,10 +125,11 @@ def test_identities(viewer: APIClient) -> None:
 def test_a_lead_does_not_say_who(viewer: APIClient) -> None:
     identity = Identity.objects.create(person=PersonFactory.create(name="Ada"))
     common = {"person": identity.person, "identity": identity, "link": Link.RECOGNISED}
-    lead = SightingFactory.create(**common, quality=0.125)
+    lead = SightingFactory.create(**common, quality=0.125, threshold=0.7125)
     plain = SightingFactory.create(**common, first_seen=lead.first_seen - timedelta(hours=1))
     body = viewer.get(f"/api/v1/sightings/{lead.pk}").json()
     assert (body["lead"], body["identity"], body["link"], body["doubted"]) == (True, None, "", None)
+    assert (body["similarity"], body["threshold"]) == (None, None)  # a watchlist may have a threshold of its own
     for query in (
         f"identity={identity.pk}",
         "who=known",

@@ -302,3 +302,25 @@ def test_who_may_not_and_wrong_methods(client: Client, them: Identity) -> None:
     assert client.get(reverse("evidence", args=[10**15])).status_code == 404
     merged = Identity.objects.create(merged_into=them)
     assert client.get(page_of(merged))["Location"] == page_of(them)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+@pytest.mark.parametrize("field", ["since", "until"])
+def test_a_time_that_the_report_could_not_say_is_refused(
+    client: Client, them: Identity, field: str, moment: str
+) -> None:
+    seen(them)
+    sign_in(client, Role.OPERATOR)
+    answer = client.post(reverse("evidence", args=[them.pk]), {**WHY, field: moment})
+    assert "from 1970 to 9999" in answer.content.decode()
+    assert not AuditEvent.objects.filter(verb="takes evidence").exists()
+
+
+def test_hostile_names_are_words_in_the_report_and_name_no_file(ada: User) -> None:
+    hostile = "../../<script>alert(1)</script>"
+    them = Identity.objects.create(person=PersonFactory.create(name=hostile))
+    seen(them, jpeg=nobody(), camera=CameraFactory.create(name=hostile))
+    files = files_of(data_of(begun(ada, them, reason=hostile, case_number=hostile)))
+    assert set(files) == {"shots/0001.jpg", "report.html", "sightings.json", "README.txt", MANIFEST}
+    assert b"<script" not in files["report.html"]
+    assert files["report.html"].count(b"&lt;script&gt;") >= 4

@@ -148,8 +148,8 @@ def test_leads_do_not_say_who() -> None:
     found = {row["sighting"]: row for row in rows_of("json")}
     held = found[str(lead.pk)]
     assert held["lead"] is True
-    hidden = ("identity", "identity_name", "person", "similarity", "link_similarity", "doubted")
-    assert [held[name] for name in hidden] == [None] * 6
+    hidden = ("identity", "identity_name", "person", "similarity", "threshold", "link_similarity", "doubted")
+    assert [held[name] for name in hidden] == [None] * 7
     assert found[str(plain.pk)]["identity_name"] == "Ada"
     for asked in (
         Filters(identity=identity.pk),

@@ -181,7 +181,7 @@ def test_nothing_below_the_floor_is_ever_enough(others: int, how: Standing) -> N
 def test_nobody_resembles_it() -> None:
     for contenders in ([], [somebody(1, LIMITS.link - 0.01)]):
         decision = decide(NOW, contenders, {}, LIMITS)
-        assert (decision.identity, decision.similarity, decision.passed_over) == (None, None, ())
+        assert (decision.identity, decision.similarity) == (None, None)
 
 
 def test_the_most_similar_one_wins_and_of_equal_ones_the_older_identity() -> None:
@@ -201,14 +201,14 @@ def test_somebody_who_was_elsewhere_is_passed_over_and_the_next_one_taken() -> N
     twin = somebody(1, LIMITS.link + 0.05, span(HERE, 985, 995))
     other = somebody(2, LIMITS.link + 0.01, span(HERE, 900, 910))
     decision = decide(NOW, [other, twin], ways, LIMITS)
-    assert (decision.identity, decision.passed_over) == (2, (1,))
-    assert decide(NOW, [twin], ways, LIMITS).passed_over == (1,)
+    assert decision.identity == 2
+    assert decide(NOW, [twin], ways, LIMITS).identity is None
 
 
-def test_who_was_elsewhere_and_does_not_resemble_it_enough_is_not_said_to_be_passed_over() -> None:
+def test_who_was_elsewhere_is_not_linked_with_less_either() -> None:
     ways: Ways = {(HERE, THERE): Way(fastest=60)}
     weak = somebody(1, (LIMITS.likely + LIMITS.link) / 2, span(HERE, 985, 995))
-    assert decide(NOW, [weak], ways, LIMITS).passed_over == ()
+    assert decide(NOW, [weak], ways, LIMITS).identity is None
 
 
 def test_somebody_expected_is_linked_with_less() -> None:
@@ -232,8 +232,7 @@ def test_who_was_here_just_now_is_taken_before_who_resembles_it_more_but_left_hu
     long_ago = somebody(1, LIMITS.link + 0.01, others=100 * OTHERS)
     just_now = somebody(2, LIMITS.link, others=3)
     assert decide(NOW, [long_ago], {}, LIMITS).identity is None
-    decision = decide(NOW, [long_ago, just_now], {}, LIMITS)
-    assert (decision.identity, decision.passed_over) == (2, ())
+    assert decide(NOW, [long_ago, just_now], {}, LIMITS).identity == 2
 
 
 def test_a_similarity_that_is_no_number_links_nothing() -> None:

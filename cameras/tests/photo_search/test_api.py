@@ -112,3 +112,26 @@ def test_a_lead_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (one["lead"], one["person"], one["identity"], one["name"], one["sightings"]) == (True, None, None, None, [])
     assert one["best"]["shot"] is None
     assert "Ada" not in answer.content.decode()
+
+
+def test_a_lead_is_not_told_beside_the_name_of_who_was_found_among_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = TemplateFactory.create(vector=near(1), person__name="Ada").person
+    template = unknown(embedding(1), identity=Identity.objects.create(person=ada))
+    made = search(operator())
+    run_waiting(in_memory())
+    client = key_client(Role.OPERATOR)
+    (one,) = client.get(f"{PATH}/{made.pk}").json()["faces"][0]["candidates"]
+    assert one["best"]["id"] == str(template.sighting_id)
+    monkeypatch.setattr(release, "_leads", [lambda: Q(pk=template.sighting_id)])
+    answer = client.get(f"{PATH}/{made.pk}")
+    (one,) = answer.json()["faces"][0]["candidates"]
+    assert (one["person"], one["lead"], one["best"], one["sightings"]) == (ada.pk, False, None, [])
+    assert str(template.sighting_id) not in answer.content.decode()
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "1969-12-31T00:00:00Z", "9999-12-31T23:59:00Z"])
+@pytest.mark.parametrize("field", ["from", "to"])
+def test_times_that_not_every_clock_can_say(field: str, moment: str) -> None:
+    client = key_client(Role.OPERATOR)
+    assert field in problem(client.post(PATH, {"photo": photo(), **WHY, field: moment}), 400)["errors"]
+    assert client.get(PATH).json()["results"] == []

@@ -245,3 +245,31 @@ def test_htmx_is_sent_on(client: Client) -> None:
     assert answer["HX-Redirect"] == reverse("photo_search", args=[PhotoSearch.objects.get().pk])
     wrong = client.post(reverse("photo_searches"), form(reason=""), headers={"HX-Request": "true"})
     assert wrong.content.decode().strip().startswith('<form class="card form sheet"')
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+@pytest.mark.parametrize("field", ["since", "until"])
+def test_a_time_that_not_every_clock_can_say_is_refused(client: Client, field: str, moment: str) -> None:
+    sign_in(client, Role.OPERATOR)
+    answer = client.post(reverse("photo_searches"), form() | {field: moment})
+    assert "from 1970 to 9999" in answer.content.decode()
+    assert not PhotoSearch.objects.exists()  # nobody could look at the list any more
+    assert client.get(reverse("photo_searches")).status_code == 200
+
+
+@pytest.mark.parametrize("name", [name for name, (methods, _) in PAGES.items() if methods == {"post"}])
+def test_a_search_of_another_one_is_theirs_alone_to_change(client: Client, name: str) -> None:
+    made = search()
+    sign_in(client, Role.REVIEWER)
+    assert client.post(address(name, made), {"face": ["1", "99999", str(2**63 - 1)]}).status_code == 403
+    assert SearchPart.objects.get(search=made).state == SearchState.WAITING
+
+
+def test_hostile_words_are_words(client: Client) -> None:
+    sign_in(client, Role.OPERATOR)
+    hostile = "<script>alert(1)</script>\"'"
+    client.post(reverse("photo_searches"), form(reason=hostile, case_number=hostile))
+    for page in (reverse("photo_searches"), address("photo_search", PhotoSearch.objects.get())):
+        text = client.get(page).content.decode()
+        assert "<script>alert" not in text
+        assert "&lt;script&gt;alert" in text
