@@ -15,6 +15,7 @@ from accounts.tests.factories import sign_in
 from cameras.identities import corrections
 from cameras.models import Correction, Identity, Link, MergeProposal, NotSameIdentity, Sighting, shot_scope
 from cameras.services import shot_bind
+from cameras.tests.factories import NOON
 from cameras.tests.identities.people import WHY, known, seen, unknown
 from recognition import gallery
 from recognition.models import Person
@@ -168,7 +169,7 @@ def test_a_split_takes_what_was_ticked(operator: Client) -> None:
 
 def test_the_pages_of_a_long_split_go_on(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cameras.identities.reading.SIGHTINGS_A_PAGE", 2)
-    identity = unknown(3)
+    identity = unknown(3, first_seen=NOON)  # of several that began at one moment none is passed over
     address = reverse("identity_split", args=[identity.pk])
     first = operator.get(address)
     further = first.context["next"]
